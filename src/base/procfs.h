@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading /proc/PID through a directory handle, so that a recycled pid is never read by mistake.
+ * All return 0 or a count, or a negative errno (-ESRCH: the task is gone).
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/io.h"
+
+/* /proc/@pid as an O_DIRECTORY descriptor. */
+int proc_open(pid_t pid);
+/* /proc/@pid/@name as text. */
+int proc_read(pid_t pid, const char *name, char **ret);
+/* The numbers that are entries of the directory @name below @dirfd (task, fd), ascending; malloc()ed. */
+int proc_list(int dirfd, const char *name, int **ret, size_t *ret_n);
+/* The children of @pid by /proc/PID/task/TID/children of all its threads; malloc()ed. */
+int proc_children(pid_t pid, pid_t **ret, size_t *ret_n);
+/* Inode number of the namespace link /proc/@pid/ns/@name. */
+int proc_ns_ino(pid_t pid, const char *name, uint64_t *ret);
+/* Field @n (3 = state, as numbered in proc_pid_stat(5)) of /proc/PID/stat text; NULL when it ends before. */
+const char *proc_stat_field(const char *stat, int n);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything a run was asked to do, filled once (src/options.c, lxc/) and const from then on.
+ * Strings live as long as the struct.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/util.h"
+
+enum netlock_method { NETLOCK_NFTABLES, NETLOCK_SKIP };
+enum cgroup_mode { CGROUP_FULL, CGROUP_SOFT, CGROUP_PROPS, CGROUP_STRICT, CGROUP_NONE, CGROUP_IGNORE };
+
+/* --external KEY[:VALUE]: key is "type[id]"; value may be "". */
+struct external {
+	char *key, *value;
+};
+
+/* --inherit-fd fd[N]:KEY */
+struct inherit_fd {
+	int fd;
+	char *key;
+};
+
+/* --cgroup-root [CTRL:]PATH; ctrl is NULL for all. */
+struct cgroup_root {
+	char *ctrl, *path;
+};
+
+struct options {
+	const char *verb;
+	bool criu; /* we were called as criu */
+	int verbose;
+	char *ct; /* --ct NAME */
+	char *lxcpath; /* -P */
+	pid_t pid; /* -t */
+	char *images_dir; /* -D */
+	char *work_dir; /* -W */
+	char *log_file; /* -o */
+	char *pidfile;
+	char *root; /* --root: directory that becomes the container's / */
+	char *stats_file; /* --stats FILE */
+	char *freeze_cgroup;
+	char *lsm_profile;
+	bool leave_running, leave_stopped, shell_job;
+	bool detached, restore_sibling, no_lxc_monitor, print_options;
+	bool tcp_established, tcp_close, skip_in_flight, file_locks, link_remap;
+	bool veth_pair; /* --veth-pair without a value: names from the container's configuration */
+	bool auto_externals; /* --ext-mount-map auto: host mounts are recognised by themselves */
+	bool external_unix;
+	enum netlock_method netlock;
+	enum cgroup_mode cgroups;
+	uint64_t ghost_limit; /* bytes of an unlinked file; 0: no limit */
+	unsigned int timeout; /* seconds */
+	struct external *externals;
+	size_t n_externals;
+	struct inherit_fd *inherit;
+	size_t n_inherit;
+	struct cgroup_root *cgroup_roots;
+	size_t n_cgroup_roots;
+	char **scripts; /* --action-script, in the order given */
+	size_t n_scripts;
+	char **skip_mounts;
+	size_t n_skip_mounts;
+	struct external *addresses; /* --ip LINK=ADDRESS/LEN */
+	size_t n_addresses;
+};
+
+/*
+ * The value of the last --external "@type[@id]" (also of --veth-pair and --ext-mount-map, which
+ * are spellings of it), NULL if there is none.
+ */
+const char *options_external(const struct options *o, const char *type, const char *id);
+int options_add_external(struct options *o, const char *key, const char *value);
+void options_done(struct options *o);

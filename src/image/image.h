@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An image: a flat directory of files, the inventory last.
+ *
+ * Every file but the page files begins with a header {magic "ctcr", format version, name} and holds
+ * records: u32 little-endian length, then one packed protobuf message. Page files (pages-N.img) are
+ * raw, page-aligned data. image_commit() writes inventory.img, which names every file with size and
+ * XXH3-128 and is itself checksummed; an image without it is no image. Readers treat everything as
+ * hostile: lengths, counts and references are checked. Files are 0600, the directory 0700.
+ *
+ * Errors: negative errno; the failing file is logged here, with its name.
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/util.h"
+
+struct image;
+struct image_file;
+
+/* A new image in the directory @path (made if absent; must hold no inventory), for writing. */
+int image_create(const char *path, struct image **ret);
+/*
+ * An existing image for reading: the inventory is read, every file's presence, size and checksum
+ * are verified before this returns.
+ */
+int image_open(const char *path, struct image **ret);
+/* Close; an uncommitted new image's files are left (see image_remove()). */
+void image_free(struct image *img);
+/* Undo of image_create(): remove every file we made, and the directory if we made it. */
+void image_remove(struct image *img);
+/* fsync everything, compute checksums, rename inventory.img into place: the commit. */
+int image_commit(struct image *img);
+int image_dirfd(const struct image *img);
+const char *image_path(const struct image *img);
+
+/* A file of records for writing: @name without ".img". */
+int image_file_create(struct image *img, const char *name, struct image_file **ret);
+int image_file_write(struct image_file *f, const ProtobufCMessage *msg);
+int image_file_close(struct image_file *f); /* frees; reports the first write error */
+/* Shortcut: one file with these records. */
+int image_write(struct image *img, const char *name, const ProtobufCMessage *const *msgs, size_t n);
+int image_write_one(struct image *img, const char *name, const ProtobufCMessage *msg);
+
+/*
+ * All records of the file @name as messages of type @desc: *@ret is a malloc()ed array of @ret_n,
+ * freed with image_messages_free(). A file that is not in the inventory reads as no records.
+ */
+int image_read(struct image *img, const char *name, const ProtobufCMessageDescriptor *desc,
+	       ProtobufCMessage ***ret, size_t *ret_n);
+/* Exactly one record: -EBADMSG else. Freed with protobuf_c_message_free_unpacked(). */
+int image_read_one(struct image *img, const char *name, const ProtobufCMessageDescriptor *desc,
+		   ProtobufCMessage **ret);
+void image_messages_free(ProtobufCMessage **msgs, size_t n);
+
+/* A raw file (page data, archives): a descriptor for writing (name with suffix: "pages-1.img"). */
+int image_raw_create(struct image *img, const char *name);
+/* Its descriptor for reading, after image_open(); -ENOENT if the inventory has none. */
+int image_raw_open(struct image *img, const char *name);
+bool image_has(const struct image *img, const char *name);

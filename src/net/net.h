@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Network namespaces: links, addresses, routes, rules, neighbours, sysctls. Image: net-ID.img. */
+#pragma once
+
+#include "core/dump.h"
+#include "core/restore.h"
+
+int net_survey(struct dump *d);
+int net_dump(struct dump *d); /* tasks are held, network locked */
+/* Lock/unlock every network namespace of the container (netlock/), remembered in d or r by us. */
+struct netlock;
+int net_lock_dump(struct dump *d, struct netlock **ret);
+int net_lock_restore(struct restore *r, struct netlock **ret);
+void net_unlock(struct netlock *l); /* NULL is fine */
+
+int net_load(struct restore *r);
+int net_plan(struct restore *r); /* bridges of --veth-pair exist, names are free */
+/* By the hand of the first task in each network namespace. Links down first; lock; then up. */
+int net_restore_links(struct restore *r, struct rtask *t);
+int net_restore_config(struct restore *r, struct rtask *t); /* addresses, up, routes ... */
+int net_finish(struct restore *r); /* after unlock: tell switches and peers (gratuitous ARP, NA) */
+int net_undo(struct restore *r); /* a failed restore: remove host ends of links */
+void net_restore_done(struct restore *r);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Namespaces: which there are, who is in them, and the contents of the small ones (user, pid, uts,
+ * ipc, cgroup, time). Contents of mount and network namespaces: mnt/mnt.h, net/net.h. Image: ns.img.
+ */
+#pragma once
+
+#include "core/dump.h"
+#include "core/restore.h"
+
+/* Find every namespace of every task, fill d->ns and task->ns; callable before and after the freeze. */
+int ns_collect(struct dump *d);
+int ns_survey(struct dump *d);
+/* Write ns.img: kind, id, owner, parent and contents of each. */
+int ns_dump(struct dump *d);
+void ns_dump_done(struct dump *d);
+
+int ns_load(struct restore *r);
+/* CLONE_NEW* flags for the clone3 of task @t (what its parent's hand, or we for the root, lack). */
+uint64_t ns_clone_flags(const struct restore *r, const struct rtask *t);
+/*
+ * Before the root is cloned: time namespace offsets (CLOCK_MONOTONIC goes on where the dump left it).
+ * After the root is cloned, from outside: uid_map, gid_map, setgroups of a user namespace.
+ */
+int ns_before_root(struct restore *r);
+int ns_after_clone(struct restore *r, struct rtask *t);
+/* By the hand of the first task in each namespace: hostname, sysctls, SysV ipc, cgroup namespace ... */
+int ns_restore(struct restore *r, struct rtask *t);
+/* t enters namespaces that exist already and that its parent is not in (setns), or makes nested ones. */
+int ns_enter(struct restore *r, struct rtask *t);
+void ns_restore_done(struct restore *r);
