@@ -15,6 +15,9 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "base/util.h"
+#include "proto/inventory.pb-c.h"
+
+#define IMAGE_FORMAT 1
 
 struct image;
 struct image_file;
@@ -32,6 +35,26 @@ void image_free(struct image *img);
 void image_remove(struct image *img);
 /* fsync everything, compute checksums, rename inventory.img into place: the commit. */
 int image_commit(struct image *img);
+
+/*
+ * What the inventory says about the dump. Call it while the tasks are held: it also notes the three
+ * clocks and the host's kernel and CPU. Strings are copied; NULL and 0 are left out.
+ */
+struct image_about {
+	const char *container;
+	uint32_t root_pid, n_tasks;
+	const char *network_lock; /* "nftables", "skip" */
+	const char *const *options; /* "--tcp-established", ... */
+	size_t n_options;
+};
+int image_describe(struct image *img, const struct image_about *about);
+/* The inventory, after image_open() or image_describe(); NULL before. Owned by the image. */
+const InventoryEntry *image_inventory(const struct image *img);
+/* Only the inventory of the image in @path, its files not verified (ctcr list). Freed with the usual. */
+int image_peek(const char *path, InventoryEntry **ret);
+/* The XCR0 and xsave area size of this host's CPU (0 where there is none). */
+uint64_t image_cpu_xfeatures(uint32_t *ret_size);
+
 int image_dirfd(const struct image *img);
 const char *image_path(const struct image *img);
 
@@ -58,4 +81,5 @@ void image_messages_free(ProtobufCMessage **msgs, size_t n);
 int image_raw_create(struct image *img, const char *name);
 /* Its descriptor for reading, after image_open(); -ENOENT if the inventory has none. */
 int image_raw_open(struct image *img, const char *name);
+/* @name with or without ".img". */
 bool image_has(const struct image *img, const char *name);

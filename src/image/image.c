@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The directory: creating, finding and removing files; raw files. */
+#include "image/image.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "image/internal.h"
+
+bool image_name_ok(const char *name)
+{
+	static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t n = strlen(name);
+
+	return n > 0 && n <= IMAGE_NAME_MAX && name[0] != '.' && strspn(name, ok) == n && !strstr(name, "..");
+}
+
+struct image_member *image_find(const struct image *img, const char *name)
+{
+	for (size_t i = 0; i < img->n_files; i++)
+		if (streq(img->files[i].name, name))
+			return &img->files[i];
+	return NULL;
+}
+
+bool image_has(const struct image *img, const char *name)
+{
+	_cleanup_free_ char *file = xasprintf("%s.img", name);
+
+	return image_find(img, name) || (file && image_find(img, file));
+}
+
+int image_dirfd(const struct image *img)
+{
+	return img->dirfd;
+}
+
+const char *image_path(const struct image *img)
+{
+	return img->path;
+}
+
+const InventoryEntry *image_inventory(const struct image *img)
+{
+	return img->inventory;
+}
+
+/* mkdir -p; *ret_made: the last directory is new. */
+static int make_dirs(const char *path, bool *ret_made)
+{
+	_cleanup_free_ char *p = strdup(path);
+	bool made = false;
+
+	if (!p)
+		return -ENOMEM;
+	for (char *s = p + 1; *p && *s; s++) {
+		if (*s != '/')
+			continue;
+		*s = 0;
+		if (mkdir(p, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		*s = '/';
+	}
+	if (mkdir(p, 0700) == 0)
+		made = true;
+	else if (errno != EEXIST)
+		return -errno;
+	*ret_made = made;
+	return 0;
+}
+
+static struct image *image_new(const char *path)
+{
+	struct image *img = calloc(1, sizeof(*img));
+
+	if (!img)
+		return NULL;
+	img->dirfd = -1;
+	img->path = strdup(path);
+	if (!img->path) {
+		free(img);
+		return NULL;
+	}
+	return img;
+}
+
+static int create_in(struct image *img)
+{
+	int err = make_dirs(img->path, &img->made_dir);
+
+	if (err < 0)
+		return log_errno(err, "%s: cannot make the directory", img->path);
+	img->dirfd = open(img->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (img->dirfd < 0)
+		return log_errno(errno, "%s", img->path);
+	img->dirfd = fd_high(img->dirfd);
+	if (flock(img->dirfd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		log_error("%s: another dump is writing there; choose another directory", img->path);
+		return -EBUSY;
+	}
+	if (faccessat(img->dirfd, INVENTORY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		log_error("%s: holds an image already (" INVENTORY_NAME "); choose another directory", img->path);
+		return -EEXIST;
+	}
+	if (errno != ENOENT)
+		return log_errno(errno, "%s/" INVENTORY_NAME, img->path);
+	return 0;
+}
+
+int image_create(const char *path, struct image **ret)
+{
+	struct image *img = image_new(path);
+	int err;
+
+	if (!img)
+		return log_oom();
+	img->writing = true;
+	err = create_in(img);
+	if (err < 0) {
+		image_remove(img);
+		image_free(img);
+		return err;
+	}
+	*ret = img;
+	return 0;
+}
+
+int image_member_create(struct image *img, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	char *copy;
+
+	if (!img->writing || !image_name_ok(name) || streq(name, INVENTORY_NAME)) {
+		log_error("%s/%s: no name for a new image file", img->path, name);
+		return -EINVAL;
+	}
+	if (image_find(img, name)) {
+		log_error("%s/%s: made twice", img->path, name);
+		return -EEXIST;
+	}
+	if (unlinkat(img->dirfd, name, 0) < 0 && errno != ENOENT)
+		return log_errno(errno, "%s/%s: leftover of an earlier dump", img->path, name);
+	fd = openat(img->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return log_errno(errno, "%s/%s", img->path, name);
+	copy = strdup(name);
+	if (!copy || !GROW(img->files, img->n_files)) {
+		free(copy);
+		unlinkat(img->dirfd, name, 0);
+		return log_oom();
+	}
+	img->files[img->n_files++] = (struct image_member){ .name = copy };
+	return fd_high(take_fd(&fd));
+}
+
+int image_raw_create(struct image *img, const char *name)
+{
+	return image_member_create(img, name);
+}
+
+int image_raw_open(struct image *img, const char *name)
+{
+	int fd;
+
+	if (!image_find(img, name))
+		return -ENOENT;
+	fd = openat(img->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return log_errno(errno, "%s/%s", img->path, name);
+	return fd_high(fd);
+}
+
+void image_remove(struct image *img)
+{
+	if (!img->writing)
+		return;
+	for (size_t i = 0; i < img->n_files; i++)
+		unlinkat(img->dirfd, img->files[i].name, 0);
+	if (img->dirfd >= 0)
+		unlinkat(img->dirfd, INVENTORY_TMP, 0);
+	if (img->made_dir)
+		rmdir(img->path);
+}
+
+void image_free(struct image *img)
+{
+	if (!img)
+		return;
+	for (size_t i = 0; i < img->n_files; i++)
+		free(img->files[i].name);
+	free(img->files);
+	if (img->inventory)
+		protobuf_c_message_free_unpacked(&img->inventory->base, NULL);
+	close_fd(&img->dirfd);
+	free(img->path);
+	free(img);
+}
