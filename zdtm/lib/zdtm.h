@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every behaviour test is made of. The order:
+ *
+ *	test_init(argc, argv);	we are a daemon now; the runner waits
+ *	... make the object ...
+ *	test_daemon();		ready: the runner dumps and restores us from here on
+ *	test_waitsig();		or: while (test_go()) work();
+ *	... check the object ...
+ *	pass();
+ *
+ * Comments in the first 40 lines of a test say how scripts/run-tests is to run it:
+ *
+ *	modes: host ns userns running twice	(default: all)
+ *	dump: OPTIONS		restore: OPTIONS	more options for ctcr
+ *	refuse: TEXT		the dump must fail with TEXT in its output, the test goes on unharmed
+ *	timeout: SECONDS	(default 20)
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/*
+ * Become a daemon: own session, standard input /dev/null, output to test.log. Only the daemon
+ * returns; the process that was started waits until test_daemon() and leaves then.
+ */
+void test_init(int argc, char **argv);
+/* Say that everything is in place. */
+void test_daemon(void);
+/* Sleep until the runner says that we have been restored (SIGTERM). */
+void test_waitsig(void);
+/* False once the runner has said so. */
+bool test_go(void);
+/* Verdict, and the end of the calling process. A child's fail() counts, its exit alone does not. */
+__attribute__((noreturn)) void pass(void);
+__attribute__((noreturn, format(printf, 1, 2))) void fail(const char *fmt, ...);
+/* fail() with the text of errno. */
+__attribute__((noreturn, format(printf, 1, 2))) void pfail(const char *fmt, ...);
+/* This machine cannot run the test; only before test_daemon(). */
+__attribute__((noreturn, format(printf, 1, 2))) void skip(const char *fmt, ...);
+/* A line for the log. */
+__attribute__((format(printf, 1, 2))) void test_msg(const char *fmt, ...);
+/* A repeatable pattern, and the offset of the first byte that differs from it (-1: none does). */
+void pattern_fill(void *buf, unsigned long len, unsigned int seed);
+long pattern_check(const void *buf, unsigned long len, unsigned int seed);
