@@ -103,7 +103,8 @@ static int create_in(struct image *img)
 		return -EBUSY;
 	}
 	if (faccessat(img->dirfd, INVENTORY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		log_error("%s: holds an image already (" INVENTORY_NAME "); choose another directory", img->path);
+		log_error("%s: holds an image already (" INVENTORY_NAME "); choose another directory",
+			  img->path);
 		return -EEXIST;
 	}
 	if (errno != ENOENT)

@@ -149,7 +149,8 @@ static int unpack_inventory(const char *path, const struct strbuf *s, InventoryE
 
 static int load_inventory(int dirfd, const char *path, InventoryEntry **ret)
 {
-	_cleanup_close_ int fd = openat(dirfd, INVENTORY_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(dirfd, INVENTORY_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	_cleanup_strbuf_ struct strbuf s = { 0 };
 	struct stat st;
 	int err;
@@ -217,8 +218,8 @@ static int verify_file(const struct image *img, const struct image_member *m)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return log_errno(errno, "%s/%s: listed in the inventory", img->path, m->name);
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != m->size) {
-		log_error("%s/%s: %lld bytes, the inventory says %llu; the image is damaged", img->path, m->name,
-			  (long long)st.st_size, (unsigned long long)m->size);
+		log_error("%s/%s: %lld bytes, the inventory says %llu; the image is damaged", img->path,
+			  m->name, (long long)st.st_size, (unsigned long long)m->size);
 		return -EBADMSG;
 	}
 	err = image_sum_fd(fd, sum, &size);

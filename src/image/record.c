@@ -178,7 +178,8 @@ static void reader_done(struct reader *r)
 static int reader_bytes(struct reader *r, void *buf, size_t len)
 {
 	if (len > r->left || fread(buf, 1, len, r->in) != len) {
-		log_error("%s/%s: a record of %zu bytes does not fit into the %llu that are left; the image is damaged",
+		log_error("%s/%s: a record of %zu bytes does not fit into the %llu that are left; the image "
+			  "is damaged",
 			  r->dir, r->file, len, (unsigned long long)r->left);
 		return -EBADMSG;
 	}
@@ -224,8 +225,8 @@ static int reader_next(struct reader *r, const ProtobufCMessageDescriptor *desc,
 		return err;
 	len = le32toh(len);
 	if (len > r->left) {
-		log_error("%s/%s: a record of %u bytes, %llu are left; the image is damaged", r->dir, r->file, len,
-			  (unsigned long long)r->left);
+		log_error("%s/%s: a record of %u bytes, %llu are left; the image is damaged", r->dir, r->file,
+			  len, (unsigned long long)r->left);
 		return -EBADMSG;
 	}
 	buf = malloc(len + 1);
