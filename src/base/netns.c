@@ -47,14 +47,15 @@ struct socket_args {
 static int make_socket(void *p)
 {
 	const struct socket_args *a = p;
-	int fd = RET_NERRNO(socket(a->domain, a->type | SOCK_CLOEXEC, a->protocol));
 
-	return fd < 0 ? fd : fd_high(fd);
+	return RET_NERRNO(socket(a->domain, a->type | SOCK_CLOEXEC, a->protocol));
 }
 
 int netns_socket(int netns_fd, int domain, int type, int protocol)
 {
 	struct socket_args a = { domain, type, protocol };
+	int fd = netns_call(netns_fd, make_socket, &a);
 
-	return netns_call(netns_fd, make_socket, &a);
+	/* Here, not in the thread: growing a descriptor table that two threads share waits for RCU. */
+	return fd < 0 ? fd : fd_high(fd);
 }
