@@ -90,7 +90,8 @@ static void make_dev(int userns)
 	mkdir("root/dev/pts", 0755);
 	mkdir("root/dev/shm", 01777);
 	mkdir("root/dev/mqueue", 0755);
-	if (mount("devpts", "root/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"))
+	if (mount("devpts", "root/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0620"))
 		die("devpts");
 	if (symlink("pts/ptmx", "root/dev/ptmx") || symlink("/proc/self/fd", "root/dev/fd"))
 		die("/dev links");
