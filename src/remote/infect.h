@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Getting into a running thread and out of it again, such that it goes on by itself if we die.
+ *
+ * After infect_read() the thread's state is known; after infect_home() a signal frame of it lies on
+ * its stack and any system call made for it returns there. See kernel-facts A 1 and 2 and
+ * docs/architecture.md, "Way home". Errors: negative errno; nothing is logged.
+ */
+#pragma once
+
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "remote/remote.h"
+
+struct infection {
+	pid_t tid;
+	struct user_regs_struct regs; /* as it was stopped */
+	struct user_regs_struct home_regs; /* to go on from: interrupted system calls repaired */
+	struct user_regs_struct image_regs; /* the same for another kernel: no restart block needed */
+	void *xstate; /* NT_X86_XSTATE, xstate_size bytes of it are valid for a signal frame */
+	size_t xstate_size, xstate_full;
+	uint64_t sigmask;
+	int stop_sig; /* group stop: the signal; else 0 */
+	uint64_t gadget, restorer; /* "syscall; ret" and "rt_sigreturn" in the task, 0 if unknown */
+	uint64_t home; /* address of the frame's restorer slot; 0: not laid */
+	uint64_t arena, arena_size; /* mapped into the task, 0: not */
+	struct remote hand; /* in use when arena is set */
+	void *local; /* our mapping of the arena */
+};
+
+/* PTRACE_SEIZE and PTRACE_INTERRUPT, without waiting. -EPERM: traced by another. */
+int infect_seize(pid_t tid);
+/* Wait until the seized thread is stopped. -ETIMEDOUT after @timeout_ms (vfork, D state), -ESRCH. */
+int infect_wait(pid_t tid, int timeout_ms, int *ret_status);
+/* Read registers and masks of the stopped thread. */
+int infect_read(pid_t tid, int status, struct infection **ret);
+/* Lay the way home; until infect_cure() the thread's signals are blocked. */
+int infect_home(struct infection *inf);
+/* One system call in the stopped thread by stepping it; result or negative errno of the call. */
+int infect_syscall(struct infection *inf, long nr, const uint64_t *args, long *ret);
+/* Map an arena and start the executor; the hand is inf->hand. */
+int infect_start(struct infection *inf, int pidfd);
+/* Give everything back: arena unmapped, registers, masks. The thread stays stopped. */
+int infect_cure(struct infection *inf);
+/* PTRACE_DETACH; the thread goes on (or stays in its group stop). Frees @inf. */
+int infect_detach(struct infection *inf);
+void infect_free(struct infection *inf);
+
+/* arch: lay out the signal frame for @inf in @buf (size bytes) to be written at @addr; its length. */
+size_t arch_frame_size(const struct infection *inf);
+void arch_frame_build(const struct infection *inf, uint64_t addr, void *buf);
+/* arch: repair @inf's interrupted system call into home_regs, image_regs. */
+void arch_repair_syscall(struct infection *inf);
+/* arch: bytes of the extended state a signal frame of an ordinary task holds, and its features. */
+size_t arch_xstate_size(uint64_t *ret_features);
+/* arch: find the gadgets in @text mapped at @addr; fill in what is found. */
+void arch_find_gadgets(struct infection *inf, uint64_t addr, const uint8_t *text, size_t len);
+
+extern const char executor_blob[], executor_blob_end[];
