@@ -81,7 +81,7 @@ static int set_idmap(struct lxc_config *c, const struct key *k, const char *valu
 	return 0;
 }
 
-static void mount_done(struct lxc_mount *m)
+static void mount_done(struct lxc_mount_entry *m)
 {
 	free(m->source);
 	free(m->target);
@@ -103,7 +103,7 @@ static int add_mount(struct lxc_config *c, const char *value)
 {
 	static const char *const defaults[] = { NULL, NULL, "none", "defaults" };
 	_cleanup_free_ char *copy = strdup(value);
-	struct lxc_mount m = { 0 };
+	struct lxc_mount_entry m = { 0 };
 	char **fields[] = { &m.source, &m.target, &m.fstype, &m.options };
 	char *save = NULL, *word = copy ? strtok_r(copy, " \t", &save) : NULL;
 
@@ -441,7 +441,7 @@ static int read_fstab(struct lxc_config *c, struct lxc_config_error *err)
 			break;
 		}
 		tab.mounts[tab.n_mounts++] = c->mounts[i];
-		c->mounts[i] = (struct lxc_mount){ 0 };
+		c->mounts[i] = (struct lxc_mount_entry){ 0 };
 	}
 	clear_mounts(c);
 	c->mounts = tab.mounts;
@@ -483,7 +483,7 @@ void lxc_config_done(struct lxc_config *c)
 	*c = (struct lxc_config){ 0 };
 }
 
-bool lxc_mount_is_bind(const struct lxc_mount *m)
+bool lxc_mount_is_bind(const struct lxc_mount_entry *m)
 {
 	_cleanup_free_ char *copy = strdup(m->options);
 	char *save = NULL;

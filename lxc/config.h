@@ -13,7 +13,7 @@ struct lxc_net {
 	char *type, *link, *name, *pair, *hwaddr;
 };
 
-struct lxc_mount {
+struct lxc_mount_entry {
 	char *source, *target, *fstype, *options; /* one line of lxc.mount.entry or of lxc.mount.fstab */
 };
 
@@ -27,7 +27,7 @@ struct lxc_config {
 	uint32_t n_idmaps;
 	struct lxc_net *nets; /* by index */
 	size_t n_nets;
-	struct lxc_mount *mounts; /* in the order they are mounted */
+	struct lxc_mount_entry *mounts; /* in the order they are mounted */
 	size_t n_mounts;
 };
 
@@ -47,7 +47,7 @@ int lxc_config_read(const char *path, struct lxc_config *ret, struct lxc_config_
 /* One line (changed in place) as it stands in a file; 0, or -EINVAL and *@what. No includes. */
 int lxc_config_line(struct lxc_config *c, char *line, const char **what);
 /* True for entries that bind something of the host. */
-bool lxc_mount_is_bind(const struct lxc_mount *m);
+bool lxc_mount_is_bind(const struct lxc_mount_entry *m);
 /* The network's name inside: lxc.net.N.name or "ethN". *@ret is malloc()ed. */
 int lxc_net_name(const struct lxc_net *n, char **ret);
 
