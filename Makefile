@@ -25,7 +25,7 @@ PROTO   := $(wildcard proto/*.proto)
 PROTO_C := $(PROTO:%.proto=$(O)/%.pb-c.c)
 PROTO_H := $(PROTO:%.proto=$(O)/%.pb-c.h)
 SRC     := $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c netlock/*.c lxc/*.c))
-OBJ     := $(SRC:%.c=$(O)/%.o) $(PROTO_C:.c=.o) $(O)/parasite/blob.o
+OBJ     := $(SRC:%.c=$(O)/%.o) $(PROTO_C:.c=.o) $(O)/proto/descriptors.pb-c.o $(O)/parasite/blob.o
 UNIT    := $(patsubst %.c,$(O)/%,$(wildcard zdtm/unit/*.c))
 TESTS   := $(patsubst %.c,$(O)/%,$(wildcard zdtm/tests/*.c))
 TOOLS   := $(patsubst %.c,$(O)/%,$(wildcard zdtm/tools/*.c))
@@ -61,6 +61,13 @@ $(O)/proto/%.pb-c.o: $(O)/proto/%.pb-c.c
 $(O)/proto/%.pb-c.c $(O)/proto/%.pb-c.h: proto/%.proto
 	$(call say,PROTOC)
 	$(Q)mkdir -p $(@D) && protoc-c -I. --c_out=$(O) $<
+
+# Every message there is, for `ctcr show`.
+$(O)/proto/descriptors.pb-c.c: $(PROTO_H)
+	$(Q){ printf '#include "%s"\n' $(PROTO:%.proto=%.pb-c.h); \
+		echo 'extern const ProtobufCMessageDescriptor *const image_descriptors[];'; \
+		echo 'const ProtobufCMessageDescriptor *const image_descriptors[] = {'; \
+		sed -n 's/^extern const ProtobufCMessageDescriptor \(.*\);/\t\&\1,/p' $(PROTO_H); echo '(void *)0 };'; } >$@
 
 # The executor: freestanding, position independent, one flat section.
 BLOB_CFLAGS := -std=gnu11 -Os -g0 -fPIE -ffreestanding -fno-stack-protector -fcf-protection=none \

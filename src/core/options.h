@@ -33,11 +33,12 @@ struct options {
 	bool criu; /* we were called as criu */
 	int verbose;
 	char *ct; /* --ct NAME */
+	char *tty; /* console -t: "1" ... or "console" */
 	char *lxcpath; /* -P */
 	pid_t pid; /* -t */
 	char *images_dir; /* -D */
-	char *work_dir; /* -W */
-	char *log_file; /* -o */
+	char *work_dir; /* -W; once a verb runs: never NULL, the images directory by default */
+	char *log_file; /* -o; once a verb runs these three are absolute, relative to work_dir before */
 	char *pidfile;
 	char *root; /* --root: directory that becomes the container's / */
 	char *stats_file; /* --stats FILE */
@@ -72,5 +73,6 @@ struct options {
  * are spellings of it), NULL if there is none.
  */
 const char *options_external(const struct options *o, const char *type, const char *id);
+/* NULL @id: the key is @type alone. A later one of the same key counts. -ENOMEM is not logged. */
 int options_add_external(struct options *o, const char *key, const char *value);
 void options_done(struct options *o);

@@ -34,6 +34,14 @@ bool image_has(const struct image *img, const char *name)
 	return image_find(img, name) || (file && image_find(img, file));
 }
 
+const ProtobufCMessageDescriptor *image_type(const char *name)
+{
+	for (size_t i = 0; image_descriptors[i]; i++)
+		if (streq(image_descriptors[i]->name, name))
+			return image_descriptors[i];
+	return NULL;
+}
+
 int image_dirfd(const struct image *img)
 {
 	return img->dirfd;

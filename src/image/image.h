@@ -50,6 +50,9 @@ struct image_about {
 int image_describe(struct image *img, const struct image_about *about);
 /* The inventory, after image_open() or image_describe(); NULL before. Owned by the image. */
 const InventoryEntry *image_inventory(const struct image *img);
+/* The descriptor of the message called @name, NULL if there is none. All of them, NULL at the end. */
+const ProtobufCMessageDescriptor *image_type(const char *name);
+extern const ProtobufCMessageDescriptor *const image_descriptors[];
 /* Only the inventory of the image in @path, its files not verified (ctcr list). Freed with the usual. */
 int image_peek(const char *path, InventoryEntry **ret);
 /* The XCR0 and xsave area size of this host's CPU (0 where there is none). */

@@ -19,6 +19,7 @@ struct image_member {
 	uint64_t size;
 	uint8_t sum[IMAGE_SUM_SIZE];
 	bool summed; /* size and sum are known */
+	const char *type; /* name of the records' message while writing */
 };
 
 struct image {

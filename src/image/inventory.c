@@ -49,7 +49,8 @@ static int list_files(struct image *img, InventoryEntry *inv)
 		e->size = m->size;
 		e->sum.data = malloc(sizeof(m->sum));
 		e->name = strdup(m->name);
-		if (!e->name || !e->sum.data)
+		e->type = m->type ? strdup(m->type) : NULL;
+		if (!e->name || !e->sum.data || (m->type && !e->type))
 			return log_oom();
 		e->sum.len = sizeof(m->sum);
 		memcpy(e->sum.data, m->sum, sizeof(m->sum));

@@ -20,6 +20,7 @@ struct image_file {
 	struct strbuf buf;
 	uint64_t size;
 	XXH3_state_t *sum;
+	const char *type; /* of the first record */
 };
 
 size_t image_header(void *buf, const char *name)
@@ -124,6 +125,8 @@ int image_file_write(struct image_file *f, const ProtobufCMessage *msg)
 		f->err = log_oom();
 	if (f->err < 0)
 		return f->err;
+	if (!f->type)
+		f->type = msg->descriptor->name;
 	memcpy(f->buf.buf + f->buf.len, &len, sizeof(len));
 	protobuf_c_message_pack(msg, (uint8_t *)f->buf.buf + f->buf.len + sizeof(len));
 	f->buf.len += sizeof(len) + size;
@@ -139,6 +142,7 @@ int image_file_close(struct image_file *f)
 		image_sum_done(f->sum, m->sum);
 		m->size = f->size;
 		m->summed = true;
+		m->type = f->type;
 	}
 	file_free(f);
 	return err;
