@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names of descriptions in messages, and small things all kinds use. */
+#include <stdio.h>
+
+#include "file/table.h"
+
+static char *next_buffer(void)
+{
+	static _Thread_local char ring[4][192];
+	static _Thread_local unsigned int at;
+
+	return ring[at++ % ARRAY_SIZE(ring)];
+}
+
+const char *file_desc_name(const struct file_desc *f)
+{
+	const struct file_ops *ops = file_ops_match(f);
+	char *buf = next_buffer();
+
+	snprintf(buf, 192, "pid %d fd %d (%s, %.120s)", f->task ? f->task->pid : 0, f->task_fd,
+		 ops ? ops->name : "unknown kind", f->link);
+	return buf;
+}
+
+const char *file_entry_name(const FileEntry *msg)
+{
+	const struct file_ops *ops = file_ops_kind(msg->kind_case);
+	char *buf = next_buffer();
+
+	snprintf(buf, 192, "file %u (%s, task %u, %.120s)", msg->id, ops ? ops->name : "unknown kind",
+		 msg->task_id, msg->link ? msg->link : "");
+	return buf;
+}
+
+int binary_copy(ProtobufCBinaryData *to, const void *bytes, size_t len)
+{
+	void *p = malloc(len ? len : 1);
+
+	if (!p)
+		return -ENOMEM;
+	memcpy(p, bytes, len);
+	*to = binary_take(p, len);
+	return 0;
+}
+
+int file_shared_id(struct dump *d, const struct file_desc *f, uint64_t salt, uint32_t *ret_id, bool *ret_first)
+{
+	struct file_table *t = d->files;
+	uint64_t key = map_mix(map_mix(f->st.st_dev, f->st.st_ino), salt);
+	uintptr_t id = (uintptr_t)map_get(&t->shared, key);
+
+	*ret_first = !id;
+	if (!id) {
+		id = t->n_shared + 1;
+		if (map_put(&t->shared, key, (void *)id) < 0)
+			return -ENOMEM;
+		t->n_shared++;
+	}
+	*ret_id = id;
+	return 0;
+}
+
+int file_keep(struct restore *r, uint64_t key, int fd)
+{
+	struct file_store *s = r->files;
+
+	if (!GROW(s->kept, s->n_kept)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	s->kept[s->n_kept++] = (struct file_kept){ key, fd };
+	return 0;
+}
+
+int file_kept(const struct restore *r, uint64_t key)
+{
+	const struct file_store *s = r->files;
+
+	for (size_t i = 0; i < s->n_kept; i++)
+		if (s->kept[i].key == key && s->kept[i].fd >= 0)
+			return s->kept[i].fd;
+	return -ENOENT;
+}
+
+int file_unkeep(struct restore *r, uint64_t key)
+{
+	struct file_store *s = r->files;
+
+	for (size_t i = 0; i < s->n_kept; i++)
+		if (s->kept[i].key == key && s->kept[i].fd >= 0)
+			return take_fd(&s->kept[i].fd);
+	return -ENOENT;
+}
+
+bool file_has_end(struct dump *d, const struct file_desc *f, unsigned int accmodes)
+{
+	const struct file_group *g = map_get(&d->files->groups, map_mix(f->st.st_dev, f->st.st_ino));
+
+	for (size_t i = 0; g && i < g->n; i++) {
+		const struct file_desc *o = g->descs[i];
+
+		if (o->st.st_dev == f->st.st_dev && o->st.st_ino == f->st.st_ino && !(o->flags & 010000000) &&
+		    (1u << (o->flags & 3) & accmodes))
+			return true;
+	}
+	return false;
+}
