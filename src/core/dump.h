@@ -17,6 +17,7 @@ struct image;
 struct file_table;
 struct mnt_table;
 struct cgroup_table;
+struct mem_table;
 struct infection;
 
 enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE };
@@ -51,6 +52,7 @@ struct dump {
 	struct file_table *files; /* file/ */
 	struct mnt_table *mnts; /* mnt/ */
 	struct cgroup_table *cgroups; /* cgroup/ */
+	struct mem_table *mem; /* mem/ */
 	char **obstacles; /* found by the survey */
 	size_t n_obstacles;
 };

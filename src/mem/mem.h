@@ -13,6 +13,7 @@ struct mem_stats {
 	uint64_t pages_scanned, pages_written, pages_shared;
 };
 int mem_dump(struct dump *d, struct mem_stats *stats);
+void mem_dump_done(struct dump *d);
 
 /* Restore. */
 int mem_load(struct restore *r);

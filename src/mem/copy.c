@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Page contents into the page files: two threads, each its own file, each a buffer that stays in the
+ * processor's cache: process_vm_readv(2) gathers up to 1,024 pieces at once, one write follows.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/uio.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "image/image.h"
+#include "mem/mm.h"
+
+#define BUFFER (512 << 10)
+#define PIECES 1024
+#define MAX_COPIERS 2
+#define SMALL (16UL << 20) /* less than this is not worth a second thread, in bytes */
+
+struct copier {
+	const struct mem_table *tab;
+	uint64_t first, end; /* page indices */
+	int fd; /* page file */
+	char *buf;
+	int err;
+	pid_t err_pid;
+	uint64_t err_addr;
+	pthread_t thread;
+};
+
+/* The source that holds page @index. */
+static size_t source_at(const struct mem_table *tab, uint64_t index)
+{
+	size_t lo = 0, hi = tab->n_sources;
+
+	while (hi - lo > 1) {
+		size_t mid = (lo + hi) / 2;
+
+		if (tab->sources[mid].index <= index)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int fail(struct copier *c, pid_t pid, uint64_t addr, int err)
+{
+	c->err_pid = pid;
+	c->err_addr = addr;
+	return err;
+}
+
+/* process_vm_readv of all @n pieces, @len bytes together; may need several calls. */
+static int read_pieces(struct copier *c, pid_t pid, struct iovec *iov, size_t n, size_t len)
+{
+	char *to = c->buf;
+	size_t i = 0;
+
+	while (len) {
+		struct iovec local = { to, len };
+		ssize_t got = process_vm_readv(pid, &local, 1, iov + i, n - i, 0);
+
+		if (got <= 0)
+			return fail(c, pid, (uintptr_t)iov[i].iov_base, got < 0 ? -errno : -EIO);
+		to += got;
+		len -= got;
+		for (; got && (size_t)got >= iov[i].iov_len; i++)
+			got -= iov[i].iov_len;
+		if (got) {
+			iov[i].iov_base = (char *)iov[i].iov_base + got;
+			iov[i].iov_len -= got;
+		}
+	}
+	return 0;
+}
+
+/* Gather pages from @index on out of one process: how many, at most @max. */
+static int gather(struct copier *c, size_t at, uint64_t index, uint64_t max, uint64_t *ret_pages)
+{
+	const struct page_source *s = &c->tab->sources[at];
+	struct iovec iov[PIECES];
+	uint64_t pages = 0;
+	pid_t pid = s->pid;
+	size_t n = 0;
+
+	for (; at < c->tab->n_sources && pages < max && n < PIECES; at++, n++) {
+		uint64_t skip, take;
+
+		s = &c->tab->sources[at];
+		if (s->pid != pid)
+			break;
+		skip = index + pages - s->index;
+		take = MIN(s->pages - skip, max - pages);
+		iov[n].iov_base = (void *)(uintptr_t)(s->addr + skip * PAGE);
+		iov[n].iov_len = take * PAGE;
+		pages += take;
+	}
+	*ret_pages = pages;
+	return read_pieces(c, pid, iov, n, pages * PAGE);
+}
+
+static int read_some(struct copier *c, uint64_t index, uint64_t *ret_pages)
+{
+	uint64_t max = MIN(c->end - index, (uint64_t)BUFFER / PAGE), skip;
+	size_t at = source_at(c->tab, index);
+	const struct page_source *s = &c->tab->sources[at];
+	int ret;
+
+	if (s->pid)
+		return gather(c, at, index, max, ret_pages);
+	skip = index - s->index;
+	*ret_pages = MIN(s->pages - skip, max);
+	ret = pread_all(s->fd, c->buf, *ret_pages * PAGE, (off_t)(s->addr + skip * PAGE));
+	return ret < 0 ? fail(c, 0, s->addr + skip * PAGE, ret) : 0;
+}
+
+static void *copier_main(void *arg)
+{
+	struct copier *c = arg;
+	uint64_t pages;
+
+	for (uint64_t index = c->first; index < c->end && !c->err; index += pages) {
+		pages = 0;
+		c->err = read_some(c, index, &pages);
+		if (!c->err)
+			c->err = pwrite_all(c->fd, c->buf, pages * PAGE, (off_t)((index - c->first) * PAGE));
+	}
+	return NULL;
+}
+
+static int copiers_run(struct copier *c, size_t n)
+{
+	size_t started = 0;
+	int ret = 0;
+
+	for (; started + 1 < n; started++) {
+		ret = -pthread_create(&c[started].thread, NULL, copier_main, &c[started]);
+		if (ret < 0)
+			break;
+	}
+	if (ret >= 0)
+		copier_main(&c[n - 1]);
+	for (size_t i = 0; i < started; i++)
+		pthread_join(c[i].thread, NULL);
+	if (ret < 0)
+		return log_errno(ret, "cannot start a thread");
+	for (size_t i = 0; i < n; i++)
+		if (c[i].err)
+			return log_errno(c[i].err,
+					 "cannot copy memory of pid %d at %lx to the page file (disk full?)",
+					 c[i].err_pid, c[i].err_addr);
+	return 0;
+}
+
+static int copier_open(struct dump *d, struct copier *c, size_t number)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "pages-%zu.img", number);
+	c->buf = aligned_alloc(PAGE, BUFFER);
+	if (!c->buf)
+		return log_oom();
+	c->fd = image_raw_create(d->img, name);
+	return c->fd < 0 ? c->fd : 0;
+}
+
+int pages_copy(struct dump *d, struct mem_table *tab, PagesEntry *ret)
+{
+	size_t n = tab->n_pages * PAGE <= SMALL || sysconf(_SC_NPROCESSORS_ONLN) < 2 ? 1 : MAX_COPIERS;
+	struct copier c[MAX_COPIERS];
+	uint64_t first = 0;
+	int err = 0;
+
+	ret->files = calloc(MAX_COPIERS, sizeof(*ret->files));
+	if (!ret->files)
+		return log_oom();
+	for (size_t i = 0; i < n; i++) {
+		uint64_t end = i + 1 == n ? tab->n_pages : tab->n_pages / n * (i + 1);
+
+		c[i] = (struct copier){ .tab = tab, .first = first, .end = end, .fd = -1 };
+		ret->files[i] = end - first;
+		first = end;
+		if (err >= 0)
+			err = copier_open(d, &c[i], i + 1);
+	}
+	ret->n_files = n;
+	if (err >= 0)
+		err = copiers_run(c, n);
+	for (size_t i = 0; i < n; i++) {
+		free(c[i].buf);
+		if (c[i].fd >= 0 && close(c[i].fd) < 0 && err >= 0)
+			err = log_errno(errno, "pages-%zu.img: cannot write", i + 1);
+	}
+	return err;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the files of mem/ only: the tables of a dump and of a restore. */
+#pragma once
+
+#include "base/map.h"
+#include "mem/mem.h"
+#include "mem/vma.h"
+#include "proto/mm.pb-c.h"
+
+/* ---- dump ---- */
+
+struct mm {
+	struct task *task; /* the first holder; its hand serves */
+	struct vma_list vmas; /* without the executor's arena; parallel to nothing */
+	MmEntry *msg;
+};
+
+struct shmem {
+	int fd; /* opened through map_files */
+	uint64_t ino;
+	ShmemEntry *msg;
+};
+
+struct mapped_file {
+	char *name;
+	struct ns *mnt;
+	uint64_t ino;
+	uint32_t major, minor, id;
+	bool writable;
+};
+
+/* Where the next pages of the page files come from. */
+struct page_source {
+	uint64_t index, pages;
+	uint64_t addr; /* in the task, or offset in fd */
+	pid_t pid; /* 0: read from fd */
+	int fd;
+	bool forced; /* not readable by its owner: through /proc/PID/mem, which is fd */
+};
+
+struct mem_table {
+	struct mm *mms;
+	size_t n_mms;
+	struct shmem *shmems;
+	size_t n_shmems;
+	struct mapped_file *files;
+	size_t n_files;
+	VdsoEntry *vdso;
+	struct page_source *sources;
+	size_t n_sources;
+	uint64_t n_pages; /* page index space used so far */
+	struct map frames; /* frame or swap slot -> page index + 1, of pages several tasks map */
+	int *forced_fds;
+	size_t n_forced_fds;
+	struct mem_stats stats;
+};
+
+/* The areas of @t as the kernel shows them, without the executor's arena. Logs. */
+int mm_read_vmas(struct task *t, struct vma_list *ret);
+/* Find the pages of @m that must be kept: runs, guards and sources. Logs. */
+int mm_scan_pages(struct mem_table *tab, struct mm *m);
+int shmem_scan_pages(struct mem_table *tab, struct shmem *s);
+/* Copy all sources into page files; fills @ret (files). Logs. */
+int pages_copy(struct dump *d, struct mem_table *tab, PagesEntry *ret);
+
+/* ---- vdso ---- */
+
+/* The running kernel's vdso, as this process has it. -ENOENT: it has none. */
+int vdso_read(VdsoEntry **ret);
+/* Is every function of @old at the same place in @now, and every part as large? */
+bool vdso_compatible(const VdsoEntry *old, const VdsoEntry *now);
+/* Offset in the elf of "syscall" followed by nothing but register clearing and ret; 0 if none. */
+uint64_t vdso_gadget(const VdsoEntry *v);
+uint64_t vdso_total(const VdsoEntry *v);
+
+/* ---- restore ---- */
+
+struct mm_state {
+	MmEntry *msg;
+	bool built, finished;
+	/* per area, 0: made anew; else inherited from the parent up to this address */
+	uint64_t *kept_end;
+};
+
+struct mm_store {
+	MmEntry **mms;
+	struct mm_state *states; /* parallel to mms */
+	size_t n_mms;
+	ShmemEntry **shmems; /* sorted by id, which are 1..n */
+	int *shmem_fds; /* -1: not made yet */
+	bool *shmem_filled;
+	size_t n_shmems;
+	PagesEntry *pages;
+	int *page_fds;
+	VdsoEntry *vdso, *vdso_now;
+};
+
+struct mm_state *mm_find(const struct restore *r, uint32_t id);
+static inline bool area_private(const AreaEntry *a)
+{
+	return !a->shared && (a->kind == AREA_KIND__ANON || a->kind == AREA_KIND__FILE);
+}
+/* The first of @n runs that ends above @addr; n if none. */
+size_t run_at(RunEntry *const *runs, size_t n, uint64_t addr);
+/* The protections area @a of @mm has while it is filled. */
+uint32_t area_build_prot(const MmEntry *mm, const AreaEntry *a);
+/* Index of the area of @mm that contains @addr; n_areas if none. */
+size_t area_at(const MmEntry *mm, uint64_t addr);
+/* Log the call that ended a batch; returns @err. */
+int mm_batch_error(const struct rtask *t, int err, const char *what);
+/* Run the batch of the hand if it has not this much room left (one call included). */
+int mm_batch_room(const struct rtask *t, size_t bytes, const char *what);
+
+/* Fill the private areas and new shared memory of @t; @parent: whose memory it inherited, or NULL. */
+int mm_fill(struct restore *r, struct rtask *t, const struct mm_state *st, const struct mm_state *parent);
