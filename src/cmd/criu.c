@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "engine/engine.h"
+#include "lxc/lxc.h"
 
 #define CRIU_VERSION "4.2"
 
@@ -287,6 +288,20 @@ static int find_command(const struct option_rest *rest, enum option_verb *ret)
 	return rest->n > 1 ? usage_error("%s: excessive parameter", rest->args[1]) : 0;
 }
 
+/* What the ctcr that started LXC wants besides; it counts more than what LXC says. */
+static int parse_request(struct options *o)
+{
+	struct option_rest none = { .n = 0 };
+	char **words;
+	int err = lxc_request_words(&words);
+
+	if (err < 0)
+		return err == -ENOENT ? 0 : err;
+	err = options_parse(&ctcr_options, o, VERB_RESTORE, words, &none);
+	free(words);
+	return err;
+}
+
 /* Files first, the command line over them. */
 static int parse_all(struct criu_options *c, char **argv, struct option_rest *rest)
 {
@@ -317,6 +332,8 @@ static int criu_run(struct criu_options *c, char **argv)
 	if (find_command(&rest, &verb))
 		return 1;
 	c->o.verb = verb == VERB_DUMP ? "dump" : verb == VERB_RESTORE ? "restore" : "check";
+	if (verb == VERB_RESTORE && parse_request(&c->o) < 0)
+		return 1;
 	return run(c, verb);
 }
 

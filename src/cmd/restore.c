@@ -27,11 +27,11 @@ int cmd_restore(struct options *o, const struct option_rest *rest)
 		return 1;
 	if (!o->images_dir && store_newest(o->ct, &o->images_dir) < 0)
 		return 1;
-	if (o->ct && lxc_assemble(o) < 0)
+	if (o->ct && (o->no_lxc_monitor || o->print_options) && lxc_assemble(o) < 0)
 		return 1;
 	if (o->print_options)
 		return cmd_print_options(o, VERB_RESTORE);
 	if (cmd_prepare(o, "restore.log") < 0)
 		return 1;
-	return engine_restore(o) < 0;
+	return (o->ct && !o->no_lxc_monitor ? lxc_restore(o) : engine_restore(o)) < 0;
 }
