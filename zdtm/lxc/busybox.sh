@@ -95,9 +95,8 @@ case_console() {
 }
 
 case_ten_times() {
-	local i
 	begin
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		rm -rf "$DIR/img"
 		there_and_back
 		lab_counts_on

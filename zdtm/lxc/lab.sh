@@ -136,6 +136,8 @@ lab_leaks() {
 lab_down() {
 	local status=$? ct
 	trap - EXIT
+	# shellcheck disable=SC2046
+	kill $(jobs -p) 2> /dev/null
 	for ct in "/var/lib/lxc/$CT"*; do
 		[ -d "$ct" ] || continue
 		ct=${ct##*/}
