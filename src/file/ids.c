@@ -86,8 +86,8 @@ int file_chown(struct restore *r, int fd, uint32_t uid, uint32_t gid)
 	return fchown(fd, host_uid, host_gid) < 0 ? -errno : 0;
 }
 
-/* The values of "NSpid:", outermost first; their count. */
-static int ns_pids(int proc, int32_t *pids, int max)
+/* The values of "NSpid:" or "NSpgid:", outermost first; their count. */
+static int ns_pids(int proc, const char *key, int32_t *pids, int max)
 {
 	_cleanup_free_ char *status = NULL;
 	int err = read_text_at(proc, "status", &status), n = 0;
@@ -95,7 +95,7 @@ static int ns_pids(int proc, int32_t *pids, int max)
 
 	if (err < 0)
 		return err;
-	p = key_value(status, "NSpid");
+	p = key_value(status, key);
 	while (p && *p && *p != '\n' && n < max) {
 		char *end;
 		long v = strtol(p, &end, 10);
@@ -108,17 +108,27 @@ static int ns_pids(int proc, int32_t *pids, int max)
 	return n;
 }
 
-int pid_to_ns(struct dump *d, pid_t pid, int32_t *ret)
+static int to_ns(struct dump *d, pid_t pid, const char *key, int32_t *ret)
 {
 	_cleanup_close_ int proc = proc_open(pid);
-	int32_t pids[32];
-	int level = ns_pids(d->tasks[0]->proc, pids, 32), n;
+	int32_t pids[33];
+	int level = ns_pids(d->tasks[0]->proc, "NSpid", pids, 33), n;
 
 	if (proc < 0 || level <= 0)
 		return -ESRCH;
-	n = ns_pids(proc, pids, 32);
-	if (n < level)
+	n = ns_pids(proc, key, pids, 33);
+	if (n < level || !pids[level - 1])
 		return -ESRCH;
 	*ret = pids[level - 1];
 	return 0;
+}
+
+int pid_to_ns(struct dump *d, pid_t pid, int32_t *ret)
+{
+	return to_ns(d, pid, "NSpid", ret);
+}
+
+int pid_group_to_ns(struct dump *d, pid_t pid, int32_t *ret)
+{
+	return to_ns(d, pid, "NSpgid", ret);
 }

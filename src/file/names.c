@@ -45,8 +45,12 @@ int binary_copy(ProtobufCBinaryData *to, const void *bytes, size_t len)
 
 int file_shared_id(struct dump *d, const struct file_desc *f, uint64_t salt, uint32_t *ret_id, bool *ret_first)
 {
+	return shared_id(d, map_mix(map_mix(f->st.st_dev, f->st.st_ino), salt), ret_id, ret_first);
+}
+
+int shared_id(struct dump *d, uint64_t key, uint32_t *ret_id, bool *ret_first)
+{
 	struct file_table *t = d->files;
-	uint64_t key = map_mix(map_mix(f->st.st_dev, f->st.st_ino), salt);
 	uintptr_t id = (uintptr_t)map_get(&t->shared, key);
 
 	*ret_first = !id;

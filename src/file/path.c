@@ -21,8 +21,7 @@ static bool same_file(int root, const char *path, const struct stat *want)
 	return st.st_dev == want->st_dev && st.st_ino == want->st_ino;
 }
 
-/* The root directory of the mount namespace of @t, by a task that most likely stands there. */
-static int ns_root(const struct task *t)
+int ns_root_open(const struct task *t)
 {
 	const struct ns *ns = t->ns[NS_MNT];
 	const struct task *in = ns && ns->task ? ns->task : t;
@@ -32,7 +31,7 @@ static int ns_root(const struct task *t)
 
 int file_path_state(struct dump *d, const struct file_desc *f, enum path_state *ret, char **ret_path)
 {
-	_cleanup_close_ int root = ns_root(f->task);
+	_cleanup_close_ int root = ns_root_open(f->task);
 	size_t len = strlen(f->link), cut = strlen(DELETED);
 	char *path = strdup(f->link);
 

@@ -103,6 +103,7 @@ void files_restore_done(struct restore *r)
 	}
 	for (size_t i = 0; i < s->n_kept; i++)
 		close_fd(&s->kept[i].fd);
+	ttys_done(s);
 	image_messages_free(s->msgs, s->n);
 	image_messages_free(s->tables, s->n_tables);
 	image_messages_free(s->ghosts, s->n_ghosts);
@@ -282,6 +283,8 @@ int files_finish(struct restore *r)
 
 		err = o->ops->finish ? o->ops->finish(r, o->msg, o->fd) : 0;
 	}
+	if (err >= 0)
+		err = tty_keep_masters(r);
 	/* After that no descriptor is closed any more: POSIX locks would go with it. */
 	for (size_t i = 0; i < s->n && err >= 0; i++) {
 		struct file_obj *o = &s->objs[i];

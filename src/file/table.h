@@ -63,6 +63,8 @@ struct file_kept {
 	int fd;
 };
 
+struct tty_pty;
+
 struct file_store {
 	ProtobufCMessage **msgs, **tables, **ghosts;
 	struct file_obj *objs; /* by id - 1 */
@@ -72,6 +74,8 @@ struct file_store {
 	uint32_t planning; /* the file whose deps() runs */
 	struct file_kept *kept;
 	size_t n_kept;
+	struct tty_pty *ptys; /* tty_restore.c */
+	size_t n_ptys;
 };
 
 /* registry.c */
@@ -98,6 +102,9 @@ int binary_copy(ProtobufCBinaryData *to, const void *bytes, size_t len);
  * tells apart things with the same inode). *@ret_first: asked for the first time.
  */
 int file_shared_id(struct dump *d, const struct file_desc *f, uint64_t salt, uint32_t *ret_id, bool *ret_first);
+
+/* The same for any key. */
+int shared_id(struct dump *d, uint64_t key, uint32_t *ret_id, bool *ret_first);
 
 /* Restore: descriptors kept under a key until files_restore_done(). keep() consumes @fd. */
 int file_keep(struct restore *r, uint64_t key, int fd);
@@ -126,6 +133,9 @@ int file_chown(struct restore *r, int fd, uint32_t uid, uint32_t gid);
 /* The pid in the dumped root's pid namespace of a task we see as @pid; -ESRCH: not in it. */
 int pid_to_ns(struct dump *d, pid_t pid, int32_t *ret);
 
+/* The process group of @pid (one of us), in that namespace. */
+int pid_group_to_ns(struct dump *d, pid_t pid, int32_t *ret);
+
 /* fown.c, locks.c: FileEntry.fown and .locks. */
 int fown_dump(struct dump *d, const struct file_desc *f, FileEntry *msg);
 int fown_restore(struct restore *r, const FileEntry *msg, int fd);
@@ -140,6 +150,8 @@ enum path_state {
 	PATH_LINKED, /* this name is gone, others exist */
 	PATH_HIDDEN, /* something is mounted over it, or it was replaced */
 };
+/* The root directory of the mount namespace of @t (O_PATH), by a task that most likely stands there. */
+int ns_root_open(const struct task *t);
 int file_path_state(struct dump *d, const struct file_desc *f, enum path_state *ret, char **ret_path);
 /* open(2) of our own @fd's file again: a new description; O_CLOEXEC | O_NOCTTY are added. */
 int fd_reopen(int fd, int flags);
@@ -152,6 +164,12 @@ struct rtask *maker_in_mnt(struct restore *r, uint32_t mnt_ns_id);
 bool is_hands_own(struct dump *d, struct task *t, int number);
 /* tty.c: the controlling terminals nobody has open are descriptions too. */
 int tty_collect_controlling(struct dump *d);
+
+/* The path, from the root of f's mount namespace, of the ptmx node of the devpts @dev; left alone if none is found. */
+int tty_find_ptmx(struct dump *d, const struct file_desc *f, dev_t dev, char **ret);
+/* tty_restore.c: masters nobody in the image holds go to the keeper. */
+int tty_keep_masters(struct restore *r);
+void ttys_done(struct file_store *s);
 
 /* ghost.c */
 int ghost_dump(struct dump *d, const struct file_desc *f, uint32_t *ret_id);
