@@ -23,6 +23,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "image/image.h"
 #include "lxc/container.h"
 #include "lxc/lxc.h"
 #include "lxc/monitor.h"
@@ -91,7 +92,7 @@ static int write_request(const struct options *o, const struct run_dir *d)
 	size_t n;
 	int ret;
 
-	copy.ct = copy.lxcpath = copy.root = copy.pidfile = NULL;
+	copy.lxcpath = copy.root = copy.pidfile = NULL;
 	copy.detached = copy.print_options = copy.veth_pair = false;
 	copy.tcp_established = !o->tcp_close;
 	ret = options_words(&copy, VERB_RESTORE, &words, &n);
@@ -100,6 +101,43 @@ static int write_request(const struct options *o, const struct run_dir *d)
 	ret = request_write(d->fd, "request", words);
 	words_free(words);
 	return ret < 0 ? log_errno(ret, "%s/request", d->path) : 0;
+}
+
+/* "tty[RDEV:DEV]" of the host's terminal that was the console, from the dump's options; NULL: none was. */
+static char *console_key(const InventoryEntry *inv)
+{
+	for (size_t i = 0; i < inv->n_options; i++) {
+		const char *key = startswith(inv->options[i], "--external=");
+
+		if (key && startswith(key, "tty[") && strchr(key, ']') && strlen(key) < 64)
+			return strndup(key, strcspn(key, "]") + 1);
+	}
+	return NULL;
+}
+
+/*
+ * With lxc.pty.max of 0 or 1 LXC allocates the console on the host's devpts and passes its slave as
+ * --inherit-fd fd[N]:KEY, if tty.info holds a KEY.
+ */
+static int offer_console(const struct options *o, const struct container *ct, const struct run_dir *d)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *key = NULL;
+	InventoryEntry *inv;
+	int ret;
+
+	if (ct->conf.pty_max > 1 || (ct->conf.console && streq(ct->conf.console, "none")))
+		return 0;
+	ret = image_peek(o->images_dir, &inv);
+	if (ret < 0)
+		return ret;
+	key = console_key(inv);
+	inventory_entry__free_unpacked(inv, NULL);
+	if (!key)
+		return 0;
+	fd = openat(d->fd, "img/tty.info", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ret = fd < 0 ? -errno : write_all(fd, key, strlen(key));
+	return ret < 0 ? log_errno(ret, "%s/img/tty.info", d->path) : 0;
 }
 
 /* --veth-pair IN=OUT@BR goes where LXC looks for it. */
@@ -283,6 +321,8 @@ int lxc_restore(const struct options *o)
 		ret = run_dir_make(ct.name, &d);
 	if (!ret)
 		ret = write_request(o, &d);
+	if (!ret)
+		ret = offer_console(o, &ct, &d);
 	if (!ret)
 		ret = run_liblxc(o, &ct, &d);
 	if (ret < 0)

@@ -291,12 +291,17 @@ static int find_command(const struct option_rest *rest, enum option_verb *ret)
 /* What the ctcr that started LXC wants besides; it counts more than what LXC says. */
 static int parse_request(struct options *o)
 {
+	const char *name = getenv("LXC_NAME"); /* LXC sets it; ours for the keeper of terminals */
 	struct option_rest none = { .n = 0 };
 	char **words;
 	int err = lxc_request_words(&words);
 
+	if (err == -ENOENT) {
+		o->ct = name ? strdup(name) : NULL;
+		return name && !o->ct ? log_oom() : 0;
+	}
 	if (err < 0)
-		return err == -ENOENT ? 0 : err;
+		return err;
 	err = options_parse(&ctcr_options, o, VERB_RESTORE, words, &none);
 	free(words);
 	return err;
