@@ -67,8 +67,6 @@ int set_verbose(void *opts, const struct option_row *row, const char *value)
 		*level += 1;
 	else if (parse_u32(value, 10, &v) >= 0 && v <= 9)
 		*level = (int)v;
-	else if (strspn(value, "v") == strlen(value))
-		*level += 1 + (int)strlen(value);
 	else
 		return option_bad(row, value, "not a level");
 	return 0;

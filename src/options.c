@@ -158,6 +158,12 @@ static int parse_long(struct parse *p, const char *word)
 	return unknown_option(p, word, eq ? NULL : name);
 }
 
+/* -v2 has a value, -vD none: the letters that follow are options. */
+static bool takes_rest(const struct option_row *row, const char *rest)
+{
+	return row->arg != ARG_NONE && (row->set != set_verbose || (*rest >= '0' && *rest <= '9'));
+}
+
 /* -x, -xVALUE, -abc. */
 static int parse_short(struct parse *p, const char *word)
 {
@@ -168,10 +174,10 @@ static int parse_short(struct parse *p, const char *word)
 
 		if (!row)
 			return unknown_option(p, name, NULL);
-		if (row->arg != ARG_NONE && c[1])
+		if (c[1] && takes_rest(row, c + 1))
 			return apply(p, row, name, c + 1);
 		err = apply(p, row, name, NULL);
-		if (err < 0)
+		if (err < 0 || row->arg == ARG_REQUIRED)
 			return err;
 	}
 	return 0;

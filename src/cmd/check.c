@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "engine/engine.h"
+#include "lxc/lxc.h"
 
 static int check_kernel(void)
 {

@@ -3,14 +3,6 @@
 #pragma once
 
 #include "options.h"
-#if __has_include("lxc/lxc.h")
-#include "lxc/lxc.h"
-#else
-static inline int lxc_assemble(struct options *o)
-{
-	return -ENOSYS;
-}
-#endif
 
 #define STORE_DIR "/var/lib/ctcr"
 
@@ -47,9 +39,11 @@ int usage_error(const char *fmt, ...) _printf_(1, 2);
 /* A container name that cannot lead out of a directory; logs. Negative errno. */
 int check_name(const char *ct);
 /*
- * Make images_dir (for ctcr dump), make every path absolute, go to work_dir, open the log: @log_name, or
- * opt->log_file ("-": standard output). Negative errno, logged.
+ * Make every path of @o absolute, fill in work_dir and (unless @log_name is NULL) log_file, go to
+ * work_dir. ctcr dump makes its images_dir here. Negative errno, logged.
  */
+int cmd_paths(struct options *o, const char *log_name);
+/* cmd_paths(), then log to log_file if there is one ("-": standard output). */
 int cmd_prepare(struct options *o, const char *log_name);
 /* Print @o as a command line of @verb. */
 int cmd_print_options(const struct options *o, enum option_verb verb);

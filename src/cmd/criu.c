@@ -12,6 +12,7 @@
 #include "cmd/cmd.h"
 #include "engine/engine.h"
 #include "lxc/lxc.h"
+#include "lxc/lxc.h"
 
 #define CRIU_VERSION "4.2"
 
@@ -250,6 +251,25 @@ static int prepare(struct options *o)
 	return 0;
 }
 
+/* What `ctcr restore --ct` had to say and LXC could not pass on; the container's name for its keeper. */
+static int take_request(struct options *o)
+{
+	struct option_rest none = { .n = 0 };
+	const char *name = getenv("LXC_NAME");
+	char **words;
+	int err = lxc_request_words(&words);
+
+	if (name && !o->ct && check_name(name) >= 0)
+		o->ct = strdup(name);
+	if (err == -ENOENT)
+		return 0;
+	if (err < 0)
+		return err;
+	err = options_parse(&ctcr_options, o, VERB_RESTORE, words, &none);
+	free(words);
+	return err;
+}
+
 static int run(struct criu_options *c, enum option_verb verb)
 {
 	struct options *o = &c->o;
@@ -257,7 +277,7 @@ static int run(struct criu_options *c, enum option_verb verb)
 
 	if (verb == VERB_CHECK)
 		return criu_check(c->feature);
-	if (check_options(o, verb) || prepare(o) < 0)
+	if (check_options(o, verb) || (verb == VERB_RESTORE && take_request(o) < 0) || prepare(o) < 0)
 		return 1;
 	err = verb == VERB_DUMP ? engine_dump(o) : engine_restore(o);
 	if (err >= 0)

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "engine/engine.h"
+#include "lxc/lxc.h"
 
 static int check_usage(const struct options *o)
 {

@@ -104,7 +104,7 @@ static int open_log(struct options *o)
 	return 0;
 }
 
-int cmd_prepare(struct options *o, const char *log_name)
+int cmd_paths(struct options *o, const char *log_name)
 {
 	int err = absolute_paths(o);
 
@@ -124,7 +124,14 @@ int cmd_prepare(struct options *o, const char *log_name)
 		if (!o->log_file)
 			return log_oom();
 	}
-	return o->log_file ? open_log(o) : 0;
+	return 0;
+}
+
+int cmd_prepare(struct options *o, const char *log_name)
+{
+	int err = cmd_paths(o, log_name);
+
+	return err >= 0 && o->log_file ? open_log(o) : err;
 }
 
 static void print_quoted(const char *word)

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "engine/engine.h"
+#include "lxc/lxc.h"
 
 static int check_usage(const struct options *o)
 {
@@ -23,15 +24,17 @@ static int check_usage(const struct options *o)
 
 int cmd_restore(struct options *o, const struct option_rest *rest)
 {
+	bool monitor = o->ct && !o->no_lxc_monitor;
+
 	if (check_usage(o))
 		return 1;
 	if (!o->images_dir && store_newest(o->ct, &o->images_dir) < 0)
 		return 1;
-	if (o->ct && (o->no_lxc_monitor || o->print_options) && lxc_assemble(o) < 0)
+	if (o->ct && (o->print_options || !monitor) && lxc_assemble(o) < 0)
 		return 1;
 	if (o->print_options)
 		return cmd_print_options(o, VERB_RESTORE);
-	if (cmd_prepare(o, "restore.log") < 0)
-		return 1;
-	return (o->ct && !o->no_lxc_monitor ? lxc_restore(o) : engine_restore(o)) < 0;
+	if (monitor) /* the criu that LXC runs writes the log */
+		return cmd_paths(o, "restore.log") < 0 || lxc_restore(o) < 0;
+	return cmd_prepare(o, "restore.log") < 0 || engine_restore(o) < 0;
 }
