@@ -9,15 +9,10 @@ begin() {
 	lab_start
 }
 
-there_and_back() {
-	lab_dump "$DIR/img" "$@"
-	lab_restore "$DIR/img"
-}
-
 case_start() { # the lab itself
 	begin
 	lab_counts_on
-	busybox ping -c 1 -W 2 "$(lab_ip)" > /dev/null || fail "no ping"
+	lab_ping
 }
 
 case_dump_stops() {
@@ -36,7 +31,7 @@ case_running() {
 	lab_dump "$DIR/img" --leave-running
 	[ "$(lab_state)" = RUNNING ] || fail "after the dump it is $(lab_state)"
 	lab_counts_on
-	busybox ping -c 1 -W 2 "$(lab_ip)" > /dev/null || fail "no ping: is it still locked?"
+	lab_ping "is it still locked?"
 }
 
 case_restore() {
@@ -56,7 +51,7 @@ case_restore() {
 
 case_attach() {
 	begin
-	there_and_back
+	lab_there_and_back
 	[ "$(lxc-attach -n "$CT" -- /bin/sh -c 'echo $((6 * 7)); hostname')" = "42
 $CT" ] || fail "attach: $(lxc-attach -n "$CT" -- /bin/hostname)"
 	lxc-freeze -n "$CT" && [ "$(lab_state)" = FROZEN ] || fail "freeze: $(lab_state)"
@@ -70,17 +65,17 @@ case_network() {
 	local before after
 	begin
 	before=$(lab_net)
-	there_and_back
+	lab_there_and_back
 	after=$(lab_net)
 	[ "$before" = "$after" ] || fail "network: $(diff <(echo "$before") <(echo "$after"))"
-	busybox ping -c 1 -W 3 "$(lab_ip)" > /dev/null || fail "no ping"
+	lab_ping
 }
 
 case_tcp() {
 	begin
 	python3 "$LAB_TOP/zdtm/lxc/echo-client.py" "$(lab_ip)" 7 "$DIR/go" "$DIR/done" &
 	wait_for 5 test -e "$DIR/go.ready" || fail "no connection before the dump"
-	there_and_back
+	lab_there_and_back
 	touch "$DIR/go"
 	wait_for 15 test -e "$DIR/done" || fail "the connection does not answer"
 	[ "$(cat "$DIR/done")" = ok ] || fail "$(cat "$DIR/done")"
@@ -90,7 +85,7 @@ case_tcp() {
 case_console() {
 	begin
 	python3 "$LAB_TOP/zdtm/lxc/console.py" "$CT" || fail "the console does not work before the dump"
-	there_and_back
+	lab_there_and_back
 	python3 "$LAB_TOP/zdtm/lxc/console.py" "$CT" || fail "the console does not work after the restore"
 }
 
@@ -98,10 +93,9 @@ case_ten_times() {
 	begin
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		rm -rf "$DIR/img"
-		there_and_back
-		lab_counts_on
+		lab_there_and_back
 	done
-	busybox ping -c 1 -W 3 "$(lab_ip)" > /dev/null || fail "no ping"
+	lab_ping
 }
 
 lab_main "$@"

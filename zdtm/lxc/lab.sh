@@ -46,13 +46,15 @@ lab_up() {
 	printf 'lxc.net.0.type = veth\nlxc.net.0.link = %s\nlxc.net.0.flags = up\n' "$BR" > "$DIR/net.conf"
 }
 
-# lab_create [NAME]: the stock busybox container; only its bridge is ours.
+# lab_create [NAME]: the stock busybox container; only its bridge is ours. More lines of configuration
+# are read from $DIR/more.conf.
 lab_create() {
 	local ct=${1:-$CT}
 	lxc-create -n "$ct" -f "$DIR/net.conf" -t busybox > "$DIR/create.log" 2>&1 || {
 		cat "$DIR/create.log"
 		fail "lxc-create"
 	}
+	[ ! -e "$DIR/more.conf" ] || cat "$DIR/more.conf" >> "/var/lib/lxc/$ct/config"
 	cat > "/var/lib/lxc/$ct/rootfs/count" <<-'END'
 		i=0
 		while :; do i=$((i + 1)); echo $i > /count.now; sleep 0.05; done
@@ -98,6 +100,19 @@ lab_dump() {
 lab_restore() {
 	"$CTCR" restore --ct "$CT" --veth-pair -D "$1" "${@:2}" > "$DIR/restore.out" 2>&1 ||
 		{ cat "$DIR/restore.out"; tail -20 "$1/restore.log"; fail "restore"; }
+}
+
+# Dump, restore, and look whether it lives.
+lab_there_and_back() {
+	lab_dump "$DIR/img"
+	wait_for 5 test "$(lab_state)" = STOPPED || fail "after the dump it is $(lab_state)"
+	lab_restore "$DIR/img" "$@"
+	[ "$(lab_state)" = RUNNING ] || fail "after the restore it is $(lab_state)"
+	lab_counts_on
+}
+
+lab_ping() {
+	busybox ping -c 1 -W 3 "$(lab_ip)" > /dev/null || fail "no ping${1:+: $1}"
 }
 
 lab_counts_on() {

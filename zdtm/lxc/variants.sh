@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Containers configured otherwise than the template does, and other ways to restore them.
+# shellcheck source-path=SCRIPTDIR source=lab.sh
+. "$(dirname "$0")/lab.sh"
+
+begin() { # LINES of configuration on standard input
+	cat > "$DIR/more.conf"
+	lab_create
+	lab_start
+}
+
+inside() {
+	lxc-attach -n "$CT" -- /bin/sh -c "$1"
+}
+
+case_console_none() {
+	begin <<< 'lxc.console.path = none'
+	lab_there_and_back
+	lab_ping
+}
+
+# Debian's common.conf: console and ttys lie on the container's own devpts; the keeper has the masters.
+case_own_devpts() {
+	begin <<-'END'
+		lxc.pty.max = 1024
+		lxc.tty.max = 4
+	END
+	python3 "$LAB_TOP/zdtm/lxc/console.py" "$CT" || fail "the console does not work before the dump"
+	lab_there_and_back
+	lab_ping
+	python3 "$LAB_TOP/zdtm/lxc/console.py" "$CT" "$CTCR" console --ct "$CT" || fail "ctcr console"
+}
+
+case_binds() {
+	mkdir -p "$DIR/host dir"
+	echo from the host > "$DIR/host dir/file"
+	echo single > "$DIR/one"
+	begin <<-END
+		lxc.mount.entry = $DIR/host\\040dir srv/dir none bind,create=dir 0 0
+		lxc.mount.entry = $DIR/one srv/one none ro,bind,create=file 0 0
+		lxc.mount.entry = $DIR/missing srv/missing none bind,optional,create=dir 0 0
+		lxc.mount.entry = tmpfs srv/tmp tmpfs size=1m,create=dir 0 0
+	END
+	inside 'echo kept > /srv/tmp/file'
+	lab_there_and_back
+	[ "$(inside 'cat /srv/dir/file /srv/one /srv/tmp/file')" = "from the host
+single
+kept" ] || fail "files: $(inside 'cat /srv/dir/file /srv/one /srv/tmp/file' 2>&1)"
+	inside 'echo x > /srv/one' 2> /dev/null && fail "the read-only bind is writable"
+	inside 'echo new > /srv/dir/new' && [ "$(cat "$DIR/host dir/new")" = new ] || fail "the bind is not the host's"
+}
+
+case_two_links() {
+	local before
+	begin <<-END
+		lxc.net.0.veth.pair = v1$LAB
+		lxc.net.1.type = veth
+		lxc.net.1.link = $BR
+		lxc.net.1.name = second
+		lxc.net.1.ipv4.address = $NET.200/24
+	END
+	before=$(lab_net)
+	lab_there_and_back
+	[ "$(lab_net)" = "$before" ] || fail "network: $(diff <(echo "$before") <(lab_net))"
+	[ -e "/sys/class/net/v1$LAB/brport" ] || fail "the host end v1$LAB is not on the bridge"
+}
+
+case_pair_by_hand() {
+	begin < /dev/null
+	lab_dump "$DIR/img"
+	"$CTCR" restore --ct "$CT" -D "$DIR/img" --veth-pair "eth0=vh$LAB@$BR" || fail "restore"
+	[ -e "/sys/class/net/vh$LAB/brport" ] || fail "the host end vh$LAB is not on the bridge"
+	lab_ping
+}
+
+case_action_scripts() {
+	begin < /dev/null
+	printf '#!/bin/sh\necho $CRTOOLS_SCRIPT_ACTION >> %s/actions\n' "$DIR" > "$DIR/script"
+	chmod +x "$DIR/script"
+	lab_dump "$DIR/img" --action-script "$DIR/script"
+	grep -q post-dump "$DIR/actions" || fail "no post-dump: $(cat "$DIR/actions")"
+	lab_restore "$DIR/img" --action-script "$DIR/script"
+	grep -q post-restore "$DIR/actions" || fail "no post-restore: $(cat "$DIR/actions")"
+}
+
+case_standalone() {
+	local pid
+	begin < /dev/null
+	lab_dump "$DIR/img"
+	wait_for 5 test "$(lab_state)" = STOPPED
+	lab_restore "$DIR/img" --no-lxc-monitor -d --pidfile "$DIR/pid"
+	pid=$(cat "$DIR/pid")
+	lab_counts_on
+	kill -9 "$pid"
+	wait_for 5 test ! -e "/proc/$pid"
+}
+
+case_lxc_checkpoint() {
+	begin < /dev/null
+	"$LAB_TOP/lxc/lxc-checkpoint" -s -n "$CT" -D "$DIR/img" || fail "dump: $(tail -5 "$DIR/img/dump.log")"
+	wait_for 5 test "$(lab_state)" = STOPPED || fail "after the dump it is $(lab_state)"
+	"$LAB_TOP/lxc/lxc-checkpoint" -r -n "$CT" -D "$DIR/img" || fail "restore: $(tail -5 "$DIR/img/restore.log")"
+	wait_for 5 test "$(lab_state)" = RUNNING || fail "after the restore it is $(lab_state)"
+	lab_counts_on
+	lab_ping
+}
+
+# What cannot be is said in one line, and changes nothing.
+case_refusals() {
+	local out
+	begin < /dev/null
+	out=$("$CTCR" restore --ct "$CT" -D "$DIR" 2>&1) && fail "restored a running container"
+	case $out in *"is running"*) ;; *) fail "running: $out" ;; esac
+	out=$("$CTCR" dump --ct "$CT.no" -D "$DIR/x" 2>&1) && fail "dumped an unknown container"
+	case $out in *"not found"*) ;; *) fail "unknown: $out" ;; esac
+	lxc-stop -k -n "$CT"
+	wait_for 5 test "$(lab_state)" = STOPPED
+	out=$("$CTCR" dump --ct "$CT" -D "$DIR/x" 2>&1) && fail "dumped a stopped container"
+	case $out in *"is not running"*) ;; *) fail "stopped: $out" ;; esac
+	[ ! -e "$DIR/x/inventory.img" ] || fail "an image of nothing"
+	mkdir "$DIR/empty"
+	"$CTCR" restore --ct "$CT" -D "$DIR/empty" > /dev/null 2>&1 && fail "restored nothing"
+	lab_leaks || fail "left behind by a failed restore"
+	lab_start
+}
+
+lab_main "$@"
