@@ -12,7 +12,6 @@
 #include "cmd/cmd.h"
 #include "engine/engine.h"
 #include "lxc/lxc.h"
-#include "lxc/lxc.h"
 
 #define CRIU_VERSION "4.2"
 
@@ -308,25 +307,6 @@ static int find_command(const struct option_rest *rest, enum option_verb *ret)
 	return rest->n > 1 ? usage_error("%s: excessive parameter", rest->args[1]) : 0;
 }
 
-/* What the ctcr that started LXC wants besides; it counts more than what LXC says. */
-static int parse_request(struct options *o)
-{
-	const char *name = getenv("LXC_NAME"); /* LXC sets it; ours for the keeper of terminals */
-	struct option_rest none = { .n = 0 };
-	char **words;
-	int err = lxc_request_words(&words);
-
-	if (err == -ENOENT) {
-		o->ct = name ? strdup(name) : NULL;
-		return name && !o->ct ? log_oom() : 0;
-	}
-	if (err < 0)
-		return err;
-	err = options_parse(&ctcr_options, o, VERB_RESTORE, words, &none);
-	free(words);
-	return err;
-}
-
 /* Files first, the command line over them. */
 static int parse_all(struct criu_options *c, char **argv, struct option_rest *rest)
 {
@@ -357,8 +337,6 @@ static int criu_run(struct criu_options *c, char **argv)
 	if (find_command(&rest, &verb))
 		return 1;
 	c->o.verb = verb == VERB_DUMP ? "dump" : verb == VERB_RESTORE ? "restore" : "check";
-	if (verb == VERB_RESTORE && parse_request(&c->o) < 0)
-		return 1;
 	return run(c, verb);
 }
 
