@@ -219,9 +219,40 @@ static int reader_open(struct image *img, const char *file, struct reader *r)
 	return 0;
 }
 
+static bool known_field(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f);
+
+/* A field this ctcr does not know is state it would lose. */
+static bool all_known(const ProtobufCMessage *msg)
+{
+	for (unsigned int i = 0; i < msg->descriptor->n_fields; i++)
+		if (!known_field(msg, &msg->descriptor->fields[i]))
+			return false;
+	return !msg->n_unknown_fields;
+}
+
+static bool known_field(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f)
+{
+	const char *at = (const char *)msg + f->offset, *count = (const char *)msg + f->quantifier_offset;
+	const ProtobufCMessage *sub;
+
+	if (f->type != PROTOBUF_C_TYPE_MESSAGE)
+		return true;
+	if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+		for (size_t i = 0; i < *(const size_t *)count; i++)
+			if (!all_known((*(ProtobufCMessage *const *const *)at)[i]))
+				return false;
+		return true;
+	}
+	if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && *(const uint32_t *)count != f->id)
+		return true;
+	sub = *(const ProtobufCMessage *const *)at;
+	return !sub || all_known(sub);
+}
+
 static int reader_next(struct reader *r, const ProtobufCMessageDescriptor *desc, ProtobufCMessage **ret)
 {
 	_cleanup_free_ uint8_t *buf = NULL;
+	ProtobufCMessage *msg;
 	uint32_t len;
 	int err = reader_bytes(r, &len, sizeof(len));
 
@@ -239,11 +270,19 @@ static int reader_next(struct reader *r, const ProtobufCMessageDescriptor *desc,
 	err = reader_bytes(r, buf, len);
 	if (err < 0)
 		return err;
-	*ret = protobuf_c_message_unpack(desc, NULL, len, buf);
-	if (*ret)
-		return 0;
-	log_error("%s/%s: a record is no %s; the image is damaged", r->dir, r->file, desc->name);
-	return -EBADMSG;
+	msg = protobuf_c_message_unpack(desc, NULL, len, buf);
+	if (!msg) {
+		log_error("%s/%s: a record is no %s; the image is damaged", r->dir, r->file, desc->name);
+		return -EBADMSG;
+	}
+	if (!all_known(msg)) {
+		log_error("%s/%s: a record has fields this ctcr does not know; use the one that wrote it",
+			  r->dir, r->file);
+		protobuf_c_message_free_unpacked(msg, NULL);
+		return -EBADMSG;
+	}
+	*ret = msg;
+	return 0;
 }
 
 int image_read(struct image *img, const char *name, const ProtobufCMessageDescriptor *desc,

@@ -82,7 +82,8 @@ static int make_image(const struct fix *f, size_t n)
 	assert_int_equal(ftruncate(fd, 3 << 20), 0);
 	assert_int_equal(pwrite_all(fd, "page", 4, 2 << 20), 0);
 	close(fd);
-	err = image_describe(img, &(struct image_about){ .container = "web", .n_tasks = 3,
+	err = image_describe(img, &(struct image_about){ .container = "web",
+							 .n_tasks = 3,
 							 .options = (const char *const[]){ "--ct" },
 							 .n_options = 1 });
 	if (err >= 0)
@@ -192,7 +193,8 @@ static void test_two_writers(void **state)
 
 static void test_bad_names(void **state)
 {
-	static const char *const bad[] = { "", ".", "..", "a/b", "/etc/passwd", "../x", ".hidden", "a..b", "a b", "inventory.img" };
+	static const char *const bad[] = { "",	   ".",	      "..",   "a/b", "/etc/passwd",
+					   "../x", ".hidden", "a..b", "a b", "inventory.img" };
 	struct fix *f = *state;
 	struct image *img;
 	char longname[200];
@@ -338,6 +340,9 @@ static void test_hostile_records(void **state)
 	assert_int_equal(hostile_file(f, true, "\377\377\377\377", 4), -EBADMSG);
 	assert_int_equal(hostile_file(f, true, "\377\377\377\177abcd", 8), -EBADMSG);
 	assert_int_equal(hostile_file(f, true, "\5\0\0\0abcd", 8), -EBADMSG);
+	/* complete: name "a", size 0, sum ""; then with a field 99 that nobody knows */
+	assert_int_equal(hostile_file(f, true, "\7\0\0\0\12\1a\20\0\32\0", 11), 0);
+	assert_int_equal(hostile_file(f, true, "\12\0\0\0\12\1a\20\0\32\0\230\6\1", 14), -EBADMSG);
 	/* a record without its required fields; one that is no protobuf; a string longer than the record */
 	assert_int_equal(hostile_file(f, true, "\0\0\0\0", 4), -EBADMSG);
 	assert_int_equal(hostile_file(f, true, "\4\0\0\0\377\377\377\377", 8), -EBADMSG);
@@ -401,9 +406,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_round_trip),	 T(test_one_record),	T(test_uncommitted), T(test_no_second_image),
-		T(test_two_writers),	 T(test_bad_names),	T(test_missing),     T(test_not_regular),
-		T(test_truncated),	 T(test_bit_flips),	T(test_longer),	     T(test_hostile_records),
+		T(test_round_trip),	   T(test_one_record), T(test_uncommitted), T(test_no_second_image),
+		T(test_two_writers),	   T(test_bad_names),  T(test_missing),	    T(test_not_regular),
+		T(test_truncated),	   T(test_bit_flips),  T(test_longer),	    T(test_hostile_records),
 		T(test_hostile_inventory),
 #undef T
 	};

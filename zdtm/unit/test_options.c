@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "options.h"
@@ -275,6 +276,27 @@ static void test_verbs(void **state)
 	assert_null(verb_find("dmup"));
 }
 
+/* Every option is in the manual. */
+static void test_manual(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (read_text_at(AT_FDCWD, "docs/man/ctcr.1", &text) < 0)
+		skip(); /* not run from the top of the tree */
+	for (size_t i = 0; i < ctcr_options.n; i++) {
+		char want[64] = "\\fB\\-\\-", *to = want + strlen(want);
+
+		for (const char *c = ctcr_options.rows[i].name; *c; c++) {
+			if (*c == '-')
+				*to++ = '\\';
+			*to++ = *c;
+		}
+		strcpy(to, "\\fR");
+		if (!strstr(text, want))
+			fail_msg("--%s: not in docs/man/ctcr.1", ctcr_options.rows[i].name);
+	}
+}
+
 static int read_config(const char *text, char ***words)
 {
 	char path[] = "/tmp/ctcr-unit-conf-XXXXXX";
@@ -349,13 +371,14 @@ static void test_criu_mistakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	    cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_clusters),    cmocka_unit_test(test_same_letter),
-		cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_bad_restore_values),
-		cmocka_unit_test(test_externals),   cmocka_unit_test(test_veth_pair),
-		cmocka_unit_test(test_lists),	    cmocka_unit_test(test_words),
-		cmocka_unit_test(test_nearest),	    cmocka_unit_test(test_verbs),
-		cmocka_unit_test(test_criu_config), cmocka_unit_test(test_criu_mistakes),
+		cmocka_unit_test(test_rows),	      cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_clusters),      cmocka_unit_test(test_same_letter),
+		cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_bad_restore_values),
+		cmocka_unit_test(test_externals),     cmocka_unit_test(test_veth_pair),
+		cmocka_unit_test(test_lists),	      cmocka_unit_test(test_words),
+		cmocka_unit_test(test_nearest),	      cmocka_unit_test(test_verbs),
+		cmocka_unit_test(test_manual),	      cmocka_unit_test(test_criu_config),
+		cmocka_unit_test(test_criu_mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, quiet, NULL);
