@@ -26,6 +26,8 @@ int cgroup_survey(struct dump *d);
 int cgroup_dump(struct dump *d);
 /* The placement id of thread @tid (threads may differ): ThreadEntry.cgroup_id. */
 int cgroup_id_of(struct dump *d, pid_t tid, uint32_t *ret_id);
+/* The placement id of the root of the cgroup namespace @ns. */
+int cgroup_ns_root_id(struct dump *d, const struct ns *ns, uint32_t *ret_id);
 void cgroup_dump_done(struct dump *d);
 
 int cgroup_load(struct restore *r);

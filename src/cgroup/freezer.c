@@ -190,7 +190,8 @@ int freezer_open(pid_t root_pid, const char *path, struct freezer **ret)
 
 		err = dir < 0 ? -errno : freezer_new(dir, path, ret);
 		return err < 0 ? log_errno(err, "--freeze-cgroup %s: no freezer.state or cgroup.freeze there",
-					   path) : 0;
+					   path)
+			       : 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(controllers) && !f && err >= 0; i++)
 		err = try_hierarchy(root_pid, controllers[i], &f);
@@ -252,8 +253,10 @@ int freezer_freeze(struct freezer *f, int timeout_ms)
 	if (err == -ETIMEDOUT && !f->was_frozen)
 		write_state(f, thawed_text(f));
 	if (err == -ETIMEDOUT)
-		return log_errno(err, "cgroup %s: not frozen in %d ms (a task sleeps uninterruptibly?); "
-				      "try again or give a longer --timeout", f->name, timeout_ms);
+		return log_errno(err,
+				 "cgroup %s: not frozen in %d ms (a task sleeps uninterruptibly?); "
+				 "try again or give a longer --timeout",
+				 f->name, timeout_ms);
 	return err < 0 ? log_errno(err, "cgroup %s: freeze", f->name) : 0;
 }
 

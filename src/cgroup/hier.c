@@ -53,7 +53,8 @@ int cg_parse(char *text, struct cg_lines *ret)
 int cg_read(pid_t pid, struct cg_lines *ret)
 {
 	char *text;
-	int err = pid ? proc_read(pid, "cgroup", &text) : read_text_at(AT_FDCWD, "/proc/thread-self/cgroup", &text);
+	int err = pid ? proc_read(pid, "cgroup", &text)
+		      : read_text_at(AT_FDCWD, "/proc/thread-self/cgroup", &text);
 
 	return err < 0 ? err : cg_parse(text, ret);
 }

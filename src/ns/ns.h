@@ -26,6 +26,19 @@ int ns_before_root(struct restore *r);
 int ns_after_clone(struct restore *r, struct rtask *t);
 /* By the hand of the first task in each namespace: hostname, sysctls, SysV ipc, cgroup namespace ... */
 int ns_restore(struct restore *r, struct rtask *t);
-/* t enters namespaces that exist already and that its parent is not in (setns), or makes nested ones. */
+/*
+ * Around the clone of @t by the hand of @parent: a child born into a pid namespace that exists already
+ * and is not its parent's (nsenter, docker exec).
+ */
+int ns_before_child(struct restore *r, struct rtask *parent, const struct rtask *t);
+int ns_after_child(struct restore *r, struct rtask *parent, const struct rtask *t);
+/* Right after the clone of t: it enters namespaces that exist already and that its parent is not in. */
 int ns_enter(struct restore *r, struct rtask *t);
+/*
+ * Late: t enters or makes the user namespace that was made last (systemd's PrivateUsers=). After its
+ * descriptors are installed, before its threads are cloned (unshare(2) wants one) and before creds.
+ */
+int ns_enter_user(struct restore *r, struct rtask *t);
+/* After all memory is restored: segments removed while attached are removed, late sysctls. */
+int ns_finish(struct restore *r);
 void ns_restore_done(struct restore *r);

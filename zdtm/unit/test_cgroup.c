@@ -17,7 +17,8 @@ static void parse_hybrid(void **state)
 {
 	struct cg_lines l;
 
-	assert_int_equal(parse("9:name=systemd:/lxc.payload.a/init.scope\n2:cpu,cpuacct:/\n0::/a:b/c\n", &l), 0);
+	assert_int_equal(parse("9:name=systemd:/lxc.payload.a/init.scope\n2:cpu,cpuacct:/\n0::/a:b/c\n", &l),
+			 0);
 	assert_int_equal(l.n, 3);
 	assert_string_equal(cg_find(&l, "name=systemd")->path, "/lxc.payload.a/init.scope");
 	assert_string_equal(cg_find(&l, "cpu,cpuacct")->path, "/");
@@ -32,8 +33,9 @@ static void parse_hybrid(void **state)
 
 static void parse_hostile(void **state)
 {
-	static const char *const bad[] = { "0:/\n", "x::/\n", "0::\n", "0::a\n", "-1::/\n", ":\n", "::\n",
-					   "99999999999999::/\n", "1:cpu\n" };
+	static const char *const bad[] = { "0:/\n",   "x::/\n", "0::\n", "0::a\n",
+					   "-1::/\n", ":\n",	"::\n",	 "99999999999999::/\n",
+					   "1:cpu\n" };
 	struct cg_lines l;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -89,8 +91,9 @@ static void common(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parse_hybrid), cmocka_unit_test(parse_hostile), cmocka_unit_test(controllers),
-		cmocka_unit_test(paths),	cmocka_unit_test(common),
+		cmocka_unit_test(parse_hybrid), cmocka_unit_test(parse_hostile),
+		cmocka_unit_test(controllers),	cmocka_unit_test(paths),
+		cmocka_unit_test(common),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
