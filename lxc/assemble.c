@@ -54,8 +54,10 @@ int container_load(const struct options *o, struct container *ret)
 	struct lxc_config_error err;
 	int res = 0;
 
-	if (!*o->ct || strchr(o->ct, '/') || streq(o->ct, ".") || streq(o->ct, ".."))
-		return log_errno(-EINVAL, "container \"%s\": this is no name", o->ct);
+	if (!*o->ct || strchr(o->ct, '/') || streq(o->ct, ".") || streq(o->ct, "..")) {
+		log_error("container \"%s\": this is no name", o->ct);
+		return -EINVAL;
+	}
 	if (o->lxcpath)
 		ct.lxcpath = realpath(o->lxcpath, NULL);
 	else
