@@ -404,7 +404,9 @@ static int map_all(struct restore *r, struct rtask *t, struct mm_state *st, cons
 		ret = map_anon(t, st);
 	if (ret >= 0)
 		ret = map_files(r, t, st);
-	return ret < 0 ? ret : advise_huge(t, st);
+	if (ret >= 0)
+		ret = advise_huge(t, st);
+	return ret < 0 ? ret : split_before_fill(t, st);
 }
 
 int mem_restore(struct restore *r, struct rtask *t)
@@ -428,6 +430,8 @@ int mem_restore(struct restore *r, struct rtask *t)
 		ret = map_all(r, t, st, parent ? parent->msg : NULL);
 	if (ret >= 0)
 		ret = mm_fill(r, t, st, parent);
+	if (ret >= 0)
+		ret = split_after_fill(t, st);
 	st->built = ret >= 0;
 	return ret;
 }

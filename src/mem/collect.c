@@ -464,14 +464,14 @@ void mem_dump_done(struct dump *d)
 	}
 	for (size_t i = 0; i < tab->n_files; i++)
 		free(tab->files[i].name);
-	for (size_t i = 0; i < tab->n_forced_fds; i++)
-		close(tab->forced_fds[i]);
+	for (size_t i = 0; i < tab->n_mem_fds; i++)
+		close(tab->mem_fds[i]);
 	free_msg(tab->vdso);
 	free(tab->mms);
 	free(tab->shmems);
 	free(tab->files);
 	free(tab->sources);
-	free(tab->forced_fds);
+	free(tab->mem_fds);
 	map_done(&tab->frames);
 	free(tab);
 	d->mem = NULL;

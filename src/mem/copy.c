@@ -2,9 +2,11 @@
 /*
  * Page contents into the page files: two threads, each its own file, each a buffer that stays in the
  * processor's cache: process_vm_readv(2) gathers up to 1,024 pieces at once, one write follows.
+ * Shared memory and what must come through /proc/PID/mem is read piece by piece.
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/uio.h>
 
@@ -22,6 +24,7 @@ struct copier {
 	const struct mem_table *tab;
 	uint64_t first, end; /* page indices */
 	int fd; /* page file */
+	size_t number; /* of the thread; the last one is the caller's, 0 */
 	char *buf;
 	int err;
 	pid_t err_pid;
@@ -53,9 +56,8 @@ static int fail(struct copier *c, pid_t pid, uint64_t addr, int err)
 }
 
 /* process_vm_readv of all @n pieces, @len bytes together; may need several calls. */
-static int read_pieces(struct copier *c, pid_t pid, struct iovec *iov, size_t n, size_t len)
+static int read_pieces(struct copier *c, char *to, pid_t pid, struct iovec *iov, size_t n, size_t len)
 {
-	char *to = c->buf;
 	size_t i = 0;
 
 	while (len) {
@@ -76,8 +78,8 @@ static int read_pieces(struct copier *c, pid_t pid, struct iovec *iov, size_t n,
 	return 0;
 }
 
-/* Gather pages from @index on out of one process: how many, at most @max. */
-static int gather(struct copier *c, size_t at, uint64_t index, uint64_t max, uint64_t *ret_pages)
+/* Pages from @index on (in source @at) out of one process: how many, at most @max. */
+static int gather(struct copier *c, char *to, size_t at, uint64_t index, uint64_t max, uint64_t *ret_pages)
 {
 	const struct page_source *s = &c->tab->sources[at];
 	struct iovec iov[PIECES];
@@ -98,32 +100,54 @@ static int gather(struct copier *c, size_t at, uint64_t index, uint64_t max, uin
 		pages += take;
 	}
 	*ret_pages = pages;
-	return read_pieces(c, pid, iov, n, pages * PAGE);
+	return read_pieces(c, to, pid, iov, n, pages * PAGE);
 }
 
-static int read_some(struct copier *c, uint64_t index, uint64_t *ret_pages)
+static int read_some(struct copier *c, char *to, uint64_t index, uint64_t max, uint64_t *ret_pages)
 {
-	uint64_t max = MIN(c->end - index, (uint64_t)BUFFER / PAGE), skip;
 	size_t at = source_at(c->tab, index);
 	const struct page_source *s = &c->tab->sources[at];
+	uint64_t skip;
 	int ret;
 
 	if (s->pid)
-		return gather(c, at, index, max, ret_pages);
+		return gather(c, to, at, index, max, ret_pages);
 	skip = index - s->index;
 	*ret_pages = MIN(s->pages - skip, max);
-	ret = pread_all(s->fd, c->buf, *ret_pages * PAGE, (off_t)(s->addr + skip * PAGE));
+	ret = pread_all(s->fd, to, *ret_pages * PAGE, (off_t)(s->addr + skip * PAGE));
 	return ret < 0 ? fail(c, 0, s->addr + skip * PAGE, ret) : 0;
+}
+
+/* Fill the buffer with the pages from @index on; how many. */
+static int fill_buffer(struct copier *c, uint64_t index, uint64_t *ret_pages)
+{
+	uint64_t max = MIN(c->end - index, (uint64_t)BUFFER / PAGE), n = 0;
+
+	while (n < max) {
+		uint64_t got;
+		int ret = read_some(c, c->buf + n * PAGE, index + n, max - n, &got);
+
+		if (ret < 0)
+			return ret;
+		n += got;
+	}
+	*ret_pages = n;
+	return 0;
 }
 
 static void *copier_main(void *arg)
 {
 	struct copier *c = arg;
 	uint64_t pages;
+	cpu_set_t all;
 
+	if (c->number) { /* not ourselves, but a thread of ours: we may be bound to one processor */
+		memset(&all, 0xff, sizeof(all));
+		sched_setaffinity(0, sizeof(all), &all);
+	}
 	for (uint64_t index = c->first; index < c->end && !c->err; index += pages) {
 		pages = 0;
-		c->err = read_some(c, index, &pages);
+		c->err = fill_buffer(c, index, &pages);
 		if (!c->err)
 			c->err = pwrite_all(c->fd, c->buf, pages * PAGE, (off_t)((index - c->first) * PAGE));
 	}
@@ -179,7 +203,9 @@ int pages_copy(struct dump *d, struct mem_table *tab, PagesEntry *ret)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t end = i + 1 == n ? tab->n_pages : tab->n_pages / n * (i + 1);
 
-		c[i] = (struct copier){ .tab = tab, .first = first, .end = end, .fd = -1 };
+		c[i] = (struct copier){
+			.tab = tab, .first = first, .end = end, .fd = -1, .number = i + 1 == n ? 0 : i + 1
+		};
 		ret->files[i] = end - first;
 		first = end;
 		if (err >= 0)

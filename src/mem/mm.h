@@ -34,8 +34,7 @@ struct page_source {
 	uint64_t index, pages;
 	uint64_t addr; /* in the task, or offset in fd */
 	pid_t pid; /* 0: read from fd */
-	int fd;
-	bool forced; /* not readable by its owner: through /proc/PID/mem, which is fd */
+	int fd; /* shared memory, or /proc/PID/mem */
 };
 
 struct mem_table {
@@ -50,8 +49,8 @@ struct mem_table {
 	size_t n_sources;
 	uint64_t n_pages; /* page index space used so far */
 	struct map frames; /* frame or swap slot -> page index + 1, of pages several tasks map */
-	int *forced_fds;
-	size_t n_forced_fds;
+	int *mem_fds; /* owned */
+	size_t n_mem_fds;
 	struct mem_stats stats;
 };
 
@@ -113,3 +112,7 @@ int mm_batch_room(const struct rtask *t, size_t bytes, const char *what);
 
 /* Fill the private areas and new shared memory of @t; @parent: whose memory it inherited, or NULL. */
 int mm_fill(struct restore *r, struct rtask *t, const struct mm_state *st, const struct mm_state *parent);
+
+/* Keep equal neighbours two areas: before their first pages come, and after. */
+int split_before_fill(const struct rtask *t, const struct mm_state *st);
+int split_after_fill(const struct rtask *t, const struct mm_state *st);

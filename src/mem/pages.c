@@ -40,9 +40,8 @@ struct scan_arg {
 struct scanner {
 	struct mem_table *tab;
 	struct mm *mm;
-	int pagemap, mem; /* mem: opened at the first forced area, -1 */
-	bool frames; /* look for pages shared between tasks */
-	bool forced; /* the area cannot be read by its owner */
+	int pagemap, mem; /* mem: /proc/PID/mem when first needed, else -1 */
+	bool unreadable; /* the area cannot be read by its owner */
 };
 
 static int add_run(RunEntry ***runs, size_t *n, uint64_t start, uint64_t pages, uint64_t index)
@@ -71,8 +70,7 @@ static int add_source(struct mem_table *tab, const struct page_source *s)
 	struct page_source *last = tab->n_sources ? &tab->sources[tab->n_sources - 1] : NULL;
 
 	tab->n_pages += s->pages;
-	if (last && last->pid == s->pid && last->fd == s->fd && last->forced == s->forced &&
-	    last->addr + last->pages * PAGE == s->addr) {
+	if (last && last->pid == s->pid && last->fd == s->fd && last->addr + last->pages * PAGE == s->addr) {
 		last->pages += s->pages;
 		return 0;
 	}
@@ -82,19 +80,39 @@ static int add_source(struct mem_table *tab, const struct page_source *s)
 	return 0;
 }
 
-/* Pages to be stored as new ones. */
-static int add_new(struct scanner *s, uint64_t addr, uint64_t pages)
+/*
+ * Areas without PROT_READ are read through /proc/PID/mem, which ignores protections; pages shared
+ * copy-on-write too, since process_vm_readv(2) would give the task copies of its own (FAULT_FLAG_UNSHARE).
+ */
+static int open_mem(struct scanner *s)
 {
-	const struct page_source src = {
-		.index = s->tab->n_pages,
-		.pages = pages,
-		.addr = addr,
-		.pid = s->forced ? 0 : s->mm->task->pid,
-		.fd = s->forced ? s->mem : -1,
-		.forced = s->forced,
-	};
-	int ret = add_run(&s->mm->msg->runs, &s->mm->msg->n_runs, addr, pages, s->tab->n_pages);
+	if (s->mem >= 0)
+		return 0;
+	s->mem = openat(s->mm->task->proc, "mem", O_RDONLY | O_CLOEXEC);
+	if (s->mem < 0)
+		return log_errno(errno, "pid %d: cannot open its memory", s->mm->task->pid);
+	s->mem = fd_high(s->mem);
+	if (!GROW(s->tab->mem_fds, s->tab->n_mem_fds)) {
+		close(s->mem);
+		return log_oom();
+	}
+	s->tab->mem_fds[s->tab->n_mem_fds++] = s->mem;
+	return 0;
+}
 
+/* Pages to be stored as new ones. */
+static int add_new(struct scanner *s, uint64_t addr, uint64_t pages, bool by_mem)
+{
+	struct page_source src = { .index = s->tab->n_pages, .pages = pages, .addr = addr, .fd = -1 };
+	int ret = by_mem ? open_mem(s) : 0;
+
+	if (ret < 0)
+		return ret;
+	if (by_mem)
+		src.fd = s->mem;
+	else
+		src.pid = s->mm->task->pid;
+	ret = add_run(&s->mm->msg->runs, &s->mm->msg->n_runs, addr, pages, s->tab->n_pages);
 	return ret < 0 ? ret : add_source(s->tab, &src);
 }
 
@@ -109,7 +127,7 @@ static int add_shared(struct scanner *s, uint64_t addr, uint64_t key)
 		return add_run(&s->mm->msg->runs, &s->mm->msg->n_runs, addr, 1, index - 1);
 	}
 	ret = map_put(&s->tab->frames, key, (void *)(uintptr_t)(s->tab->n_pages + 1));
-	return ret < 0 ? log_oom() : add_new(s, addr, 1);
+	return ret < 0 ? log_oom() : add_new(s, addr, 1, true);
 }
 
 /* 0: this task alone has it (or it cannot be told). */
@@ -133,7 +151,7 @@ static int add_entries(struct scanner *s, uint64_t addr, const uint64_t *entries
 		} else {
 			while (k < n && !sharing_key(entries[k]))
 				k++;
-			ret = add_new(s, addr + i * PAGE, k - i);
+			ret = add_new(s, addr + i * PAGE, k - i, s->unreadable);
 		}
 		i = k;
 	}
@@ -145,8 +163,6 @@ static int add_region(struct scanner *s, uint64_t start, uint64_t end)
 	uint64_t entries[ENTRIES];
 
 	s->tab->stats.pages_scanned += (end - start) / PAGE;
-	if (!s->frames)
-		return add_new(s, start, (end - start) / PAGE);
 	for (uint64_t at = start; at < end;) {
 		size_t n = MIN((end - at) / PAGE, (uint64_t)ENTRIES);
 		int ret = pread_all(s->pagemap, entries, n * 8, (off_t)(at / PAGE * 8));
@@ -222,26 +238,10 @@ static int scan_area(struct scanner *s, const AreaEntry *a)
 	return 0;
 }
 
-/* Areas without PROT_READ are read through /proc/PID/mem, which ignores protections. */
-static int open_forced(struct scanner *s)
-{
-	if (s->mem >= 0)
-		return 0;
-	s->mem = openat(s->mm->task->proc, "mem", O_RDONLY | O_CLOEXEC);
-	if (s->mem < 0)
-		return log_errno(errno, "pid %d: cannot open its memory", s->mm->task->pid);
-	if (!GROW(s->tab->forced_fds, s->tab->n_forced_fds)) {
-		close(s->mem);
-		return log_oom();
-	}
-	s->tab->forced_fds[s->tab->n_forced_fds++] = s->mem;
-	return 0;
-}
-
 int mm_scan_pages(struct mem_table *tab, struct mm *m)
 {
 	_cleanup_close_ int fd = openat(m->task->proc, "pagemap", O_RDONLY | O_CLOEXEC);
-	struct scanner s = { .tab = tab, .mm = m, .pagemap = fd, .mem = -1, .frames = tab->n_mms > 1 };
+	struct scanner s = { .tab = tab, .mm = m, .pagemap = fd, .mem = -1 };
 	int ret = 0;
 
 	if (fd < 0)
@@ -251,11 +251,8 @@ int mm_scan_pages(struct mem_table *tab, struct mm *m)
 
 		if (!area_private(a) || a->flags & AREA_FLAG__DROPPABLE)
 			continue;
-		s.forced = !(a->prot & PROT_READ);
-		if (s.forced)
-			ret = open_forced(&s);
-		if (ret >= 0)
-			ret = scan_area(&s, a);
+		s.unreadable = !(a->prot & PROT_READ);
+		ret = scan_area(&s, a);
 	}
 	return ret;
 }
