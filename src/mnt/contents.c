@@ -86,7 +86,7 @@ static int open_part(struct part *p)
 	return mount_peek(ns->fd, ns->owner ? ns->owner->fd : -1, p->list, &p->m, 1, &p->fd);
 }
 
-static int add_tree(MntSourceEntry *msg, const char *root, const char *file, bool is_dir)
+static int add_tree(MntSourceEntry *msg, const struct mount *m, const char *file, bool is_dir)
 {
 	MntTreeEntry *t = malloc(sizeof(*t));
 
@@ -97,7 +97,8 @@ static int add_tree(MntSourceEntry *msg, const char *root, const char *file, boo
 	mnt_tree_entry__init(t);
 	msg->trees[msg->n_trees++] = t;
 	t->is_dir = is_dir;
-	t->root = strdup(root);
+	t->has_deleted = t->deleted = m->deleted;
+	t->root = strdup(m->root);
 	t->archive = strdup(file);
 	return t->root && t->archive ? 0 : -ENOMEM;
 }
@@ -119,7 +120,7 @@ static int dump_part(struct dump *d, const struct part *p, const char *file, Mnt
 	err = archive_pack(p->fd, out, what);
 	if (err < 0)
 		return err;
-	return add_tree(msg, p->m->root, file, S_ISDIR(st.st_mode));
+	return add_tree(msg, p->m, file, S_ISDIR(st.st_mode));
 }
 
 /* Nothing but what the kernel itself shows there. */

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Restore: propagation, when all mount namespaces are built. The stages go first (nothing may be seen
+ * going away by a peer), then each peer group is made by one member and joined by the others with
+ * MOVE_MOUNT_SET_GROUP; a group that is itself a slave begins as a member of its master's group.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+
+#include "base/log.h"
+#include "base/syscalls.h"
+#include "mnt/mnt.h"
+#include "mnt/mountinfo.h"
+#include "mnt/store.h"
+
+/* @fd, ours, at a number in the hand of the first task of namespace @ns_id. */
+static int lend(struct restore *r, uint32_t ns_id, int fd, struct remote **ret_hand)
+{
+	struct rtask *t = restore_task_in(r, NS_MNT, ns_id);
+	int err, in;
+
+	if (!t)
+		return -ESRCH;
+	err = remote_give_fds(t->hand, &fd, 1, &in);
+	if (err < 0)
+		return err;
+	*ret_hand = t->hand;
+	return in;
+}
+
+/* The stage on the namespace's root is what "." of the root leads umount(2) to. */
+static int drop_stage(struct restore *r, struct rmntns *ns)
+{
+	struct remote *h = NULL;
+	struct remote_call *cwd, *c;
+	int err, in = lend(r, ns->id, ns->m[0].fd, &h);
+
+	if (in < 0)
+		return in;
+	cwd = remote_call(h, SYS_openat, AT_FDCWD, remote_str(h, "."), O_PATH | O_CLOEXEC, 0);
+	remote_call(h, SYS_fchdir, in);
+	remote_call(h, SYS_umount2, remote_str(h, "."), MNT_DETACH);
+	c = remote_call(h, SYS_fchdir, 0);
+	remote_ref(h, c, 0, cwd);
+	c = remote_call(h, SYS_close, 0);
+	remote_ref(h, c, 0, cwd);
+	remote_call(h, SYS_close, in);
+	err = remote_run(h);
+	return err;
+}
+
+static int set_propagation(struct restore *r, const struct rmount *m, unsigned int what)
+{
+	struct mount_attr attr = { .propagation = what };
+	struct remote *h = NULL;
+	int in = lend(r, m->msg->mnt_ns_id, m->fd, &h), err;
+
+	if (in < 0)
+		return in;
+	remote_call(h, SYS_mount_setattr, in, remote_str(h, ""), AT_EMPTY_PATH,
+		    remote_addr(h, remote_copy(h, &attr, sizeof(attr))), sizeof(attr));
+	remote_call(h, SYS_close, in);
+	err = remote_run(h);
+	return err;
+}
+
+static int join(const struct rmount *from, const struct rmount *m)
+{
+	return RET_NERRNO(move_mount(from->fd, "", m->fd, "",
+				     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP));
+}
+
+/*
+ * The done member of group @shared whose root covers that of @m (as joining demands), the widest; with
+ * @m NULL the widest of all members.
+ */
+static struct rmount *find_member(struct mnt_store *s, uint32_t shared, const struct rmount *m)
+{
+	struct rmount *best = NULL;
+
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		struct rmount *x = &s->mounts[i];
+
+		if (x->msg->shared != shared || x->fd < 0 || x == m)
+			continue;
+		if (m && (x->from != m->from || (x->msg->rel[0] && !path_below(m->msg->rel, x->msg->rel))))
+			continue;
+		if (!best || strlen(x->msg->rel) < strlen(best->msg->rel))
+			best = x;
+	}
+	return best;
+}
+
+/* @m becomes a slave of its master's group; a group outside the image cannot be joined. */
+static int enslave(struct restore *r, struct rmount *m)
+{
+	struct rmount *master = find_member(r->mnts, m->msg->master, m);
+	int err;
+
+	if (!master) {
+		log_warn("%s: its propagation came from a mount that is not in the image: it will be private",
+			 rmount_name(m));
+		return 0;
+	}
+	err = join(master, m);
+	return err < 0 ? err : set_propagation(r, m, MS_SLAVE);
+}
+
+static int make_group(struct restore *r, uint32_t shared)
+{
+	struct mnt_store *s = r->mnts;
+	struct rmount *first = find_member(s, shared, NULL);
+	int err = first->msg->master ? enslave(r, first) : 0;
+
+	if (err >= 0)
+		err = set_propagation(r, first, MS_SHARED);
+	if (err < 0)
+		return log_errno(err, "%s: peer group %u", rmount_name(first), shared);
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		struct rmount *m = &s->mounts[i];
+
+		if (m == first || m->msg->shared != shared || m->fd < 0)
+			continue;
+		err = join(first, m);
+		if (err < 0)
+			return log_errno(err, "%s: joining peer group %u", rmount_name(m), shared);
+	}
+	return 0;
+}
+
+/* Groups whose master is made, or is none of ours, until all are. */
+struct group {
+	uint32_t shared, master;
+	bool done;
+};
+
+static struct group *find_group(struct group *g, size_t n, uint32_t shared)
+{
+	for (size_t i = 0; i < n; i++)
+		if (g[i].shared == shared)
+			return &g[i];
+	return NULL;
+}
+
+static int make_groups(struct restore *r, struct group *g, size_t n)
+{
+	bool progress = true;
+	size_t left = n;
+
+	while (left && progress) {
+		progress = false;
+		for (size_t i = 0; i < n; i++) {
+			const struct group *master = find_group(g, n, g[i].master);
+			int err;
+
+			if (g[i].done || (master && !master->done))
+				continue;
+			err = make_group(r, g[i].shared);
+			if (err < 0)
+				return err;
+			g[i].done = progress = true;
+			left--;
+		}
+	}
+	if (left)
+		log_error("mounts.img: peer groups are each other's masters");
+	return left ? -EBADMSG : 0;
+}
+
+static int all_groups(struct restore *r)
+{
+	struct mnt_store *s = r->mnts;
+	_cleanup_free_ struct group *g = calloc(s->n_mounts + 1, sizeof(*g));
+	size_t n = 0;
+
+	if (!g)
+		return log_oom();
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const MntEntry *msg = s->mounts[i].msg;
+
+		if (s->mounts[i].fd >= 0 && msg->shared && !find_group(g, n, msg->shared))
+			g[n++] = (struct group){ msg->shared, msg->master, false };
+	}
+	return make_groups(r, g, n);
+}
+
+static int lone_mounts(struct restore *r)
+{
+	struct mnt_store *s = r->mnts;
+
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		struct rmount *m = &s->mounts[i];
+		int err = 0;
+
+		if (m->fd < 0 || m->msg->shared)
+			continue;
+		if (m->msg->master)
+			err = enslave(r, m);
+		else if (m->msg->unbindable)
+			err = set_propagation(r, m, MS_UNBINDABLE);
+		if (err < 0)
+			return log_errno(err, "%s: propagation", rmount_name(m));
+	}
+	return 0;
+}
+
+int mnt_finish(struct restore *r)
+{
+	struct mnt_store *s = r->mnts;
+	int err = 0;
+
+	if (!s || s->finished)
+		return 0;
+	for (size_t i = 0; i < s->n_sources && err >= 0; i++)
+		err = fs_finish(&s->sources[i]);
+	for (size_t i = 0; i < s->n_ns && err >= 0; i++) {
+		if (!s->ns[i].built)
+			continue;
+		err = drop_stage(r, &s->ns[i]);
+		if (err < 0)
+			log_errno(err, "mount namespace %u: removing what it was built from", s->ns[i].id);
+	}
+	for (size_t i = 0; i < s->n_sources; i++)
+		close_fd(&s->sources[i].fd);
+	if (err >= 0)
+		err = all_groups(r);
+	if (err >= 0)
+		err = lone_mounts(r);
+	for (size_t i = 0; i < s->n_mounts; i++)
+		close_fd(&s->mounts[i].fd);
+	s->finished = true;
+	return err;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What restore keeps of mounts: r->mnts. */
+#pragma once
+
+#include "core/restore.h"
+#include "proto/mnt.pb-c.h"
+
+struct rsource {
+	const MntSourceEntry *msg;
+	char *path; /* where it is on this host; NULL: made */
+	int fd; /* our handle of a mount of all of it, attached in namespace @home; -1: not yet */
+	uint32_t home;
+	char **places; /* of msg->trees: where the contents are now */
+};
+
+struct rmount {
+	const MntEntry *msg;
+	struct rmount *up;
+	struct rsource *from;
+	int fd; /* our handle once it is attached */
+};
+
+struct rmntns {
+	uint32_t id;
+	struct rmount *m; /* in order of mounting, its root first */
+	size_t n;
+	bool built;
+};
+
+/* A tty made because a mount needs its node. */
+struct rpty {
+	uint32_t source, index;
+	int master; /* -1: taken */
+};
+
+struct mnt_store {
+	MntSourceEntry **source_msgs;
+	MntEntry **mount_msgs;
+	struct rsource *sources;
+	struct rmount *mounts;
+	struct rmntns *ns;
+	struct rpty *ptys;
+	size_t n_sources, n_mounts, n_ns, n_ptys;
+	bool finished;
+};
+
+struct rmntns *mnt_store_ns(const struct mnt_store *s, uint32_t id);
+/* "mount /proc (proc)" for messages, in a static ring of buffers. */
+const char *rmount_name(const struct rmount *m);
+
+/* Where @s is now on this host: *@ret malloc()ed, NULL where it is made (console without a path). */
+int rsource_path(const struct restore *r, const struct rsource *s, char **ret);
+/* Our detached mount of what @s shows of this host, private, flags cleared. */
+int rsource_open_host(struct restore *r, const struct rsource *s, pid_t pid);
+/* Make the file system of @s by @hand; the number of its detached mount there. */
+int fs_make(struct restore *r, struct rtask *t, struct rsource *s);
+/* Fill it from the image; @fd is our handle. */
+int fs_fill(struct restore *r, struct rsource *s, int fd);
+/* Remove the roots that were unlinked at the dump; reconfigure read-only. */
+int fs_finish(struct rsource *s);
+/* Tty @index of the devpts that @hand has at @mount_fd exists; *@ret_master is ours. */
+int pty_make(struct remote *hand, int mount_fd, uint32_t index, int *ret_master);
+/* A new tty of the host's devpts: our master, its number in *@ret_index. */
+int pty_make_host(uint32_t *ret_index);
