@@ -188,8 +188,18 @@ static int take_ids(int root)
 	return 0;
 }
 
+/* libarchive leaves the times of the directory it stands in as they become. */
+static void note_root(struct archive_entry *e, const char *name, struct timespec *times)
+{
+	if (!streq(name, ".") && !streq(name, "./"))
+		return;
+	times[0] = (struct timespec){ archive_entry_atime(e), archive_entry_atime_nsec(e) };
+	times[1] = (struct timespec){ archive_entry_mtime(e), archive_entry_mtime_nsec(e) };
+}
+
 static int unpack_all(struct job *j)
 {
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
 	struct archive_entry *e;
 	int ret;
 
@@ -200,12 +210,17 @@ static int unpack_all(struct job *j)
 			return log_errno(-EBADMSG, "%s: a member without a name", j->what);
 		if (!j->is_dir)
 			archive_entry_set_pathname(e, j->place + 1);
+		note_root(e, name, times);
 		if (archive_read_extract2(j->from, e, j->to) != ARCHIVE_OK)
 			return failed(j->from, j, name);
 	}
 	if (ret != ARCHIVE_EOF)
 		return failed(j->from, j, "archive");
-	return archive_write_close(j->to) == ARCHIVE_OK ? 0 : failed(j->to, j, "archive");
+	if (archive_write_close(j->to) != ARCHIVE_OK)
+		return failed(j->to, j, "archive");
+	if (utimensat(AT_FDCWD, ".", times, 0) < 0)
+		return log_errno(errno, "%s: times", j->what);
+	return 0;
 }
 
 /* Make the directories of @place (all, or all but the last) and stand in the last made. */

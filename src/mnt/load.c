@@ -44,14 +44,11 @@ static void store_free(struct mnt_store *s)
 	}
 	for (size_t i = 0; i < s->n_mounts && s->mounts; i++)
 		close_fd(&s->mounts[i].fd);
-	for (size_t i = 0; i < s->n_ptys; i++)
-		close_fd(&s->ptys[i].master);
 	image_messages_free((ProtobufCMessage **)s->source_msgs, s->n_sources);
 	image_messages_free((ProtobufCMessage **)s->mount_msgs, s->n_mounts);
 	free(s->sources);
 	free(s->mounts);
 	free(s->ns);
-	free(s->ptys);
 	free(s);
 }
 

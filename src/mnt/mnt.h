@@ -21,13 +21,6 @@ int mnt_load(struct restore *r);
 int mnt_plan(struct restore *r); /* sources exist, order of mounts */
 /* By t's hand, the first task in its (new) mount namespace: everything private, pivot_root. */
 int mnt_restore(struct restore *r, struct rtask *t);
-/*
- * Ttys that a mount shows (LXC's /dev/console, /dev/ttyN) are made by mnt_restore(), as their nodes must
- * exist. The master of tty @index, of the container's devpts or with @host of the host's (@index is the
- * number at the dump; its number now is TIOCGPTN): the caller's from then on. -ENOENT: not made here, or a
- * console was given by --ext-mount-map console:PATH. Masters nobody took are closed at the end.
- */
-int mnt_take_pty(struct restore *r, bool host, uint32_t index);
 /* Propagation, after all mount namespaces are built. */
 int mnt_finish(struct restore *r);
 void mnt_restore_done(struct restore *r);

@@ -18,7 +18,9 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/procfs.h"
 #include "base/syscalls.h"
+#include "file/tty.h"
 #include "mnt/mnt.h"
 #include "mnt/mountinfo.h"
 #include "mnt/store.h"
@@ -78,24 +80,6 @@ static int clone_elsewhere(struct build *b, struct rsource *s)
 	return fd < 0 ? (int)fd : remote_take_fd(owner->hand, fd);
 }
 
-/* A new tty of the host in place of the dumped one. */
-static int new_console(struct build *b, struct rsource *s)
-{
-	struct mnt_store *store = b->r->mnts;
-	uint32_t index = 0;
-	int master = pty_make_host(&index);
-
-	if (master < 0)
-		return log_errno(master, "a new tty of the host for %s", s->msg->fstype);
-	if (!GROW(store->ptys, store->n_ptys)) {
-		close(master);
-		return log_oom();
-	}
-	store->ptys[store->n_ptys++] = (struct rpty){ s->msg->id, s->msg->tty, master };
-	s->path = xasprintf("/dev/pts/%u", index);
-	return s->path ? 0 : log_oom();
-}
-
 /* Our detached mount of a source that exists already: on this host, or made by another namespace. */
 static int open_existing(struct build *b, struct rsource *s)
 {
@@ -106,7 +90,7 @@ static int open_existing(struct build *b, struct rsource *s)
 		return fd < 0 ? log_errno(fd, "mount source %s of another mount namespace", s->msg->fstype) : fd;
 	}
 	if (s->msg->kind == MNT_SOURCE_ENTRY__KIND__CONSOLE && !s->path) {
-		fd = new_console(b, s);
+		fd = tty_prepare_console(b->r, s->msg->tty, &s->path);
 		if (fd < 0)
 			return fd;
 	}
@@ -276,27 +260,16 @@ static int attach(struct build *b, size_t i)
 	return 0;
 }
 
-/* A mount of a tty's node: the tty must exist. */
+/* A mount of a tty's node (LXC's /dev/console, /dev/ttyN): the tty must exist. */
 static int need_tty(struct build *b, const struct rmount *m)
 {
-	struct mnt_store *s = b->r->mnts;
-	uint32_t source = m->from->msg->id, index;
-	int err, master;
+	const struct rsource *s = m->from;
+	uint32_t index;
 
-	if (!streq(m->from->msg->fstype, "devpts") || parse_u32(m->msg->rel, 10, &index) < 0)
+	if (!streq(s->msg->fstype, "devpts") || s->msg->kind != MNT_SOURCE_ENTRY__KIND__FS ||
+	    parse_u32(m->msg->rel, 10, &index) < 0)
 		return 0;
-	for (size_t i = 0; i < s->n_ptys; i++)
-		if (s->ptys[i].source == source && s->ptys[i].index == index)
-			return 0;
-	err = pty_make(b->hand, b->sources[source - 1], index, &master);
-	if (err < 0)
-		return log_errno(err, "%s: tty %u", rmount_name(m), index);
-	if (!GROW(s->ptys, s->n_ptys)) {
-		close(master);
-		return log_oom();
-	}
-	s->ptys[s->n_ptys++] = (struct rpty){ source, index, master };
-	return 0;
+	return tty_prepare(b->r, s->fd, index, strrchr(m->msg->point, '/') + 1);
 }
 
 /* Our own handles of all mounts, for propagation later; the hand keeps none. */
@@ -319,16 +292,40 @@ static int collect_handles(struct build *b)
 	return 0;
 }
 
+/* Mounts stacked on the hand's root: it, its stage, and what the old root was buried under. */
+static int count_roots(struct build *b, size_t *ret)
+{
+	_cleanup_(mount_list_done) struct mount_list l = { 0 };
+	_cleanup_free_ char *text = NULL;
+	int err = proc_read(b->t->pid, "mountinfo", &text);
+	size_t n = 0;
+
+	if (err >= 0)
+		err = mountinfo_parse(text, &l);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < l.n; i++)
+		n += streq(l.m[i]->point, "/");
+	*ret = n;
+	return 0;
+}
+
 static int enter_root(struct build *b)
 {
 	struct remote *h = b->hand;
 	uint64_t dot = remote_str(h, ".");
+	size_t n = 0;
+	int err;
 
 	remote_call(h, SYS_fchdir, b->fds[0]);
 	remote_call(h, SYS_pivot_root, dot, dot);
-	remote_call(h, SYS_umount2, dot, MNT_DETACH);
-	remote_call(h, SYS_chdir, remote_str(h, "/"));
-	return remote_run(h);
+	err = remote_run(h);
+	if (err >= 0)
+		err = count_roots(b, &n);
+	/* The old root lies on the stage now, with all that was mounted over it: each goes from the top. */
+	for (; err >= 0 && n > 2; n--)
+		err = (int)remote_syscall(h, SYS_umount2, remote_str(h, "."), MNT_DETACH);
+	return err < 0 ? err : (int)remote_syscall(h, SYS_chdir, remote_str(h, "/"));
 }
 
 static int build(struct build *b)

@@ -27,20 +27,13 @@ struct rmntns {
 	bool built;
 };
 
-/* A tty made because a mount needs its node. */
-struct rpty {
-	uint32_t source, index;
-	int master; /* -1: taken */
-};
-
 struct mnt_store {
 	MntSourceEntry **source_msgs;
 	MntEntry **mount_msgs;
 	struct rsource *sources;
 	struct rmount *mounts;
 	struct rmntns *ns;
-	struct rpty *ptys;
-	size_t n_sources, n_mounts, n_ns, n_ptys;
+	size_t n_sources, n_mounts, n_ns;
 	bool finished;
 };
 
@@ -58,7 +51,3 @@ int fs_make(struct restore *r, struct rtask *t, struct rsource *s);
 int fs_fill(struct restore *r, struct rsource *s, int fd);
 /* Remove the roots that were unlinked at the dump; reconfigure read-only. */
 int fs_finish(struct rsource *s);
-/* Tty @index of the devpts that @hand has at @mount_fd exists; *@ret_master is ours. */
-int pty_make(struct remote *hand, int mount_fd, uint32_t index, int *ret_master);
-/* A new tty of the host's devpts: our master, its number in *@ret_index. */
-int pty_make_host(uint32_t *ret_index);
