@@ -125,20 +125,58 @@ int fs_make(struct restore *r, struct rtask *t, struct rsource *s)
 	return ret;
 }
 
+/* The directory of @path in the file system @fd; *@ret_name is the rest, in @copy. */
+static int open_parent(int fd, char *copy, const char **ret_name)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
+	char *slash = strrchr(copy, '/');
+	int dir;
+
+	*slash = 0;
+	dir = syscall(SYS_openat2, fd, *copy ? copy : "/", &how, sizeof(how));
+	*ret_name = slash + 1;
+	return dir < 0 ? -errno : dir;
+}
+
+static int set_times(int dir, const struct stat *st)
+{
+	struct timespec times[2] = { st->st_atim, st->st_mtim };
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+	return RET_NERRNO(utimensat(AT_FDCWD, path, times, 0));
+}
+
 /* Is the name free and its directory there? Then an unlinked root gets its own name back. */
 static bool can_have(int fd, const char *root)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
-	_cleanup_free_ char *dir = strdup(root);
-	_cleanup_close_ int parent = -1;
-	char *slash = dir ? strrchr(dir, '/') : NULL;
+	_cleanup_free_ char *copy = strdup(root);
+	_cleanup_close_ int dir = -1;
+	const char *name;
 	struct stat st;
 
-	if (!slash)
+	if (!copy)
 		return false;
-	*slash++ = 0;
-	parent = syscall(SYS_openat2, fd, *dir ? dir : "/", &how, sizeof(how));
-	return parent >= 0 && fstatat(parent, slash, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	dir = open_parent(fd, copy, &name);
+	return dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* An unlinked root, for a while under a name; its directory's times stay. */
+static int fill_deleted(int fd, const char *place, bool is_dir, int in, const char *what)
+{
+	_cleanup_free_ char *copy = strdup(place);
+	_cleanup_close_ int dir = -1;
+	const char *name;
+	struct stat st;
+	int err;
+
+	if (!copy)
+		return log_oom();
+	dir = open_parent(fd, copy, &name);
+	if (dir < 0 || fstat(dir, &st) < 0)
+		return log_errno(errno, "%s", what);
+	err = archive_unpack(fd, place, is_dir, in, what);
+	return err < 0 ? err : set_times(dir, &st);
 }
 
 int fs_fill(struct restore *r, struct rsource *s, int fd)
@@ -156,7 +194,8 @@ int fs_fill(struct restore *r, struct rsource *s, int fd)
 		in = image_raw_open(r->img, tree->archive);
 		if (in < 0)
 			return log_errno(in, "%s", what);
-		err = archive_unpack(fd, s->places[i], tree->is_dir, in, what);
+		err = tree->deleted ? fill_deleted(fd, s->places[i], tree->is_dir, in, what) :
+				      archive_unpack(fd, s->places[i], tree->is_dir, in, what);
 		if (err < 0)
 			return err;
 	}
@@ -166,24 +205,17 @@ int fs_fill(struct restore *r, struct rsource *s, int fd)
 /* Unlink @path without leaving a trace in its directory's times. */
 static int forget(int fd, const char *path, bool is_dir)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
-	_cleanup_free_ char *dir = strdup(path);
-	_cleanup_close_ int parent = -1;
-	struct timespec times[2];
-	char *name, proc[32];
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_close_ int dir = -1;
+	const char *name;
 	struct stat st;
 
-	if (!dir)
+	if (!copy)
 		return -ENOMEM;
-	name = strrchr(dir, '/');
-	*name++ = 0;
-	parent = syscall(SYS_openat2, fd, *dir ? dir : "/", &how, sizeof(how));
-	if (parent < 0 || fstat(parent, &st) < 0 || unlinkat(parent, name, is_dir ? AT_REMOVEDIR : 0) < 0)
+	dir = open_parent(fd, copy, &name);
+	if (dir < 0 || fstat(dir, &st) < 0 || unlinkat(dir, name, is_dir ? AT_REMOVEDIR : 0) < 0)
 		return -errno;
-	times[0] = st.st_atim;
-	times[1] = st.st_mtim;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", parent);
-	return RET_NERRNO(utimensat(AT_FDCWD, proc, times, 0));
+	return set_times(dir, &st);
 }
 
 static int set_readonly(int fd)
