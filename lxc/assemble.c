@@ -5,11 +5,9 @@
  * The init pid comes from the monitor and from nowhere else: a name in /proc could be anybody's.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -22,7 +20,6 @@
 
 #define GLOBAL_CONFIG "/etc/lxc/lxc.conf"
 #define DEFAULT_PATH "/var/lib/lxc"
-#define STOP_SECONDS 10 /* a monitor may take to clear up */
 
 int lxc_default_path(char **ret)
 {
@@ -318,52 +315,16 @@ static int assemble_restore(struct options *o, const struct container *ct)
 	return ret < 0 ? log_errno(ret, "container %s", ct->name) : 0;
 }
 
-/* Its init is dead, but the monitor still clears up after it. */
-static bool is_stopping(const struct container *ct)
-{
-	enum lxc_state state;
-	pid_t pid;
-	int ret = lxc_monitor_init_pid(ct->lxcpath, ct->name, &pid);
-
-	if (!ret)
-		return kill(pid, 0) && errno == ESRCH;
-	if (ret == -EPERM || lxc_monitor_state(ct->lxcpath, ct->name, &state))
-		return false;
-	return state == LXC_STOPPING || state == LXC_ABORTING || state == LXC_STOPPED;
-}
-
-/* Wait for a monitor that is about to end: -ECONNREFUSED when it is gone, as lxc_monitor_init_pid(). */
-static int wait_monitor(const struct container *ct)
-{
-	pid_t pid;
-	int ret;
-
-	for (int i = 0; i < STOP_SECONDS * 100; i++) {
-		ret = lxc_monitor_init_pid(ct->lxcpath, ct->name, &pid);
-		if (ret == -ECONNREFUSED || !is_stopping(ct))
-			break;
-		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	}
-	return ret;
-}
-
 int container_check_stopped(const struct container *ct)
 {
-	int ret = wait_monitor(ct);
+	pid_t pid;
+	int ret = lxc_monitor_init_pid(ct->lxcpath, ct->name, &pid);
 
 	if (ret == -ECONNREFUSED)
 		return 0;
 	log_error("container %s: is running%s; stop it first with lxc-stop -n %s", ct->name,
 		  ret == -EPERM ? " for another user" : "", ct->name);
 	return -EBUSY;
-}
-
-void lxc_wait_stopped(const struct options *o)
-{
-	_cleanup_(container_done) struct container ct = { 0 };
-
-	if (!container_load(o, &ct) && wait_monitor(&ct) != -ECONNREFUSED)
-		log_warn("container %s: dumped, but its monitor still runs", ct.name);
 }
 
 int lxc_assemble(struct options *o)

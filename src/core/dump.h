@@ -16,6 +16,7 @@
 struct image;
 struct file_table;
 struct mnt_table;
+struct sock_table;
 struct cgroup_table;
 struct mem_table;
 struct infection;
@@ -50,6 +51,7 @@ struct dump {
 	struct ns **ns;
 	size_t n_ns;
 	struct file_table *files; /* file/ */
+	struct sock_table *socks; /* sock/ */
 	struct mnt_table *mnts; /* mnt/ */
 	struct cgroup_table *cgroups; /* cgroup/ */
 	struct mem_table *mem; /* mem/ */

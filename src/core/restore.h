@@ -16,6 +16,7 @@
 
 struct image;
 struct file_store;
+struct sock_store;
 struct mm_store;
 struct ns_store;
 struct mnt_store;
@@ -48,6 +49,7 @@ struct restore {
 	uint64_t arena; /* where the arena lies in every task */
 	uint64_t arena_size;
 	struct file_store *files; /* file/ */
+	struct sock_store *socks; /* sock/ */
 	struct mm_store *mms; /* mem/ */
 	struct ns_store *ns; /* ns/ */
 	struct mnt_store *mnts; /* mnt/ */

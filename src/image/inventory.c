@@ -14,22 +14,20 @@ static int cmp_member(const void *a, const void *b)
 	return strcmp(((const struct image_member *)a)->name, ((const struct image_member *)b)->name);
 }
 
-/* Job 2i: size and sum of file i; job 2i + 1: file i to disk. They overlap. */
-static int seal_file(struct image *img, size_t job)
+/* Size, sum and fsync of one file. */
+static int seal_file(struct image *img, struct image_member *m)
 {
-	struct image_member *m = &img->files[job / 2];
-	bool sum = job % 2 == 0;
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = openat(img->dirfd, m->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	int err = 0;
 
-	if (sum && m->summed)
-		return 0;
-	fd = openat(img->dirfd, m->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return log_errno(errno, "%s/%s", img->path, m->name);
-	if (sum)
+	if (!m->summed) {
+		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		err = image_sum_fd(fd, m->sum, &m->size);
-	else if (fsync(fd) < 0)
+		m->summed = err >= 0;
+	}
+	if (err >= 0 && fsync(fd) < 0)
 		err = -errno;
 	return err < 0 ? log_errno(err, "%s/%s: writing to disk", img->path, m->name) : 0;
 }
@@ -106,8 +104,8 @@ int image_commit(struct image *img)
 
 	if (!img->inventory)
 		err = image_describe(img, &(const struct image_about){ 0 });
-	if (err >= 0)
-		err = image_each(img, 2 * img->n_files, seal_file);
+	for (size_t i = 0; i < img->n_files && err >= 0; i++)
+		err = seal_file(img, &img->files[i]);
 	if (err >= 0)
 		err = list_files(img, img->inventory);
 	if (err < 0)
@@ -210,9 +208,8 @@ static int take_files(struct image *img)
 	return 0;
 }
 
-static int verify_file(struct image *img, size_t i)
+static int verify_file(const struct image *img, const struct image_member *m)
 {
-	const struct image_member *m = &img->files[i];
 	_cleanup_close_ int fd = openat(img->dirfd, m->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	uint8_t sum[IMAGE_SUM_SIZE];
 	uint64_t size;
@@ -249,7 +246,9 @@ static int open_in(struct image *img)
 	if (img->inventory->format != IMAGE_FORMAT)
 		return damaged(img->path, "another format than this ctcr reads");
 	err = take_files(img);
-	return err < 0 ? err : image_each(img, img->n_files, verify_file);
+	for (size_t i = 0; i < img->n_files && err >= 0; i++)
+		err = verify_file(img, &img->files[i]);
+	return err;
 }
 
 int image_open(const char *path, struct image **ret)

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Internet sockets: inet.c datagram and raw, tcp.c and tcp_conn.c streams. */
+#pragma once
+
+#include "core/obj.h"
+#include "proto/inet.pb-c.h"
+#include "proto/tcp.pb-c.h"
+
+/* Both addresses, each if there is one. */
+int inet_dump_addrs(const struct file_desc *f, ProtobufCBinaryData *local, protobuf_c_boolean *has_local,
+		    ProtobufCBinaryData *remote, protobuf_c_boolean *has_remote);
+/* No port, no address. */
+bool inet_addr_any(const ProtobufCBinaryData *b);
+/* bind(2), whoever else has the port; logs. */
+int inet_bind(const FileEntry *msg, const ProtobufCBinaryData *local, int fd);
+
+/* mcast.c: multicast groups. */
+int mcast_dump(struct dump *d, const struct file_desc *f, InetEntry *e);
+bool mcast_ok(const McastEntry *m);
+int mcast_restore(const FileEntry *msg, const InetEntry *e, int fd);
+
+/* An IPv4 address in an IPv6 socket is IPv4 on the wire. */
+union sk_addr;
+void inet_unmap(union sk_addr *a);
+
+/* inet_queue.c: queued datagrams. */
+int inet_queue_dump(const struct file_desc *f, InetEntry *e);
+int inet_queue_fill(const FileEntry *msg, int fd);
+
+/* tcp_conn.c: connections, by TCP_REPAIR. @conn is allocated. */
+bool tcp_state_connected(unsigned int state);
+int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t);
+bool tcp_conn_ok(const TcpConnEntry *c);
+/* In repair mode from here ... */
+int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd);
+/* ... to here. */
+int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd);

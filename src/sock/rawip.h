@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A packet with any source address, delivered inside a network namespace: raw(7) with IP_HDRINCL.
+ * It carries the mark of our network lock, so that it passes.
+ */
+#pragma once
+
+#include "sock/sk.h"
+
+/*
+ * Send the transport packet @data (TCP or UDP; ports are taken from @from and @to, the checksum is
+ * filled in) in the namespace of the socket @ns_sock.
+ */
+int rawip_send_udp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len);
+int rawip_send_tcp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the socket kinds share: numbers glibc 2.36 lacks, small questions, sock_diag(7). */
+#pragma once
+
+#include <asm/socket.h>
+#include <netinet/in.h>
+#include <protobuf-c/protobuf-c.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/map.h"
+#include "core/obj.h"
+
+/* include/uapi/asm-generic/socket.h, linux/in.h, linux/udp.h, linux/icmp.h, linux/if_packet.h of 6.18 */
+#define SK_SO_PASSPIDFD 76
+#define SK_SO_PASSRIGHTS 83
+#define SK_IP_LOCAL_PORT_RANGE 51
+#define SK_IP_RECVERR_RFC4884 26
+#define SK_UDPLITE_SEND_CSCOV 10
+#define SK_UDPLITE_RECV_CSCOV 11
+#define SK_ICMP_FILTER 1
+#define SK_ICMPV6_FILTER 1
+#define SK_PACKET_IGNORE_OUTGOING 23
+
+union sk_addr {
+	struct sockaddr sa;
+	struct sockaddr_un un;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_storage storage;
+};
+
+/* d->socks: sockets for sock_diag, one per network namespace. */
+struct sock_table {
+	struct map diag; /* namespace inode to fd + 1 */
+	uint64_t own_ns; /* of the coordinator */
+	struct map inodes; /* survey: socket inodes the tree holds */
+	struct tcp_held {
+		int fd; /* of the struct file_desc */
+		int reuse; /* its SO_REUSEADDR, which leaving repair mode clears */
+		bool held;
+	} *tcp; /* connections that were dumped */
+	size_t n_tcp;
+};
+
+/* r->socks: by-products of one restore() that another needs, by file id. */
+struct sock_store {
+	struct map recs; /* file id to struct sock_rec */
+};
+
+struct sock_rec {
+	int fd; /* made already: the other end of a pair, an accepted connection; -1 */
+	int dir; /* path names: O_PATH descriptor of the directory the file is in; -1 */
+	char *base; /* its name there */
+	bool filled, connected;
+};
+
+struct sock_rec *sk_rec(struct restore *r, uint32_t id);
+
+/* Is it a socket of @domain (and of @type, @protocol unless -1)? Works in the survey too. */
+bool sk_is(const struct file_desc *f, int domain, int type, int protocol);
+/*
+ * A descriptor of @f: f->fd, or in the survey one of our own, put in *@ret_own for _cleanup_close_.
+ */
+int sk_borrow(const struct file_desc *f, int *ret_own);
+/* An integer option, or negative errno (options that can be negative themselves: use getsockopt). */
+int sk_int(int fd, int level, int name);
+/* A copy of @len bytes; 0 or -ENOMEM. */
+int sk_set_bytes(ProtobufCBinaryData *b, const void *data, size_t len);
+/* The ids of the dumped root's user namespace; 65534 when it has none for it. */
+uint32_t sk_id_inside(struct dump *d, const char *map, uint32_t host);
+uint32_t sk_id_outside(struct restore *r, const char *map, uint32_t id);
+/* The task at dump time whose process is @pid (in our pid namespace); TaskEntry.id, 0 if none. */
+uint32_t sk_task_id(struct dump *d, pid_t pid);
+/* Survey: does any task hold the socket @ino? As of a moment ago. */
+bool sk_held(struct dump *d, ino_t ino);
+/* The network namespace of the socket itself: its id; refused when it is not the container's. */
+int sk_net_ns(struct dump *d, const struct file_desc *f, uint32_t *ret_id);
+/* A hand in the socket's network namespace: a maker(). */
+struct rtask *sk_maker(struct restore *r, uint32_t net_ns_id);
+/* socket(2) by the hand, taken; logs. */
+int sk_make(const FileEntry *file, const SockEntry *s, struct remote *hand);
+/* A raw local or remote address, checked: family and length. */
+bool sk_inet_addr_ok(const ProtobufCBinaryData *b, uint32_t domain);
+/* getsockname/getpeername as bytes; absent (0) when there is none. */
+int sk_dump_addr(int fd, bool peer, ProtobufCBinaryData *ret);
+/* "10.0.0.1:80", "[::1]:80" in a static ring of buffers, for messages. */
+const char *sk_addr_text(const void *addr, size_t len);
+
+/* One sock_diag request about the namespace of our socket @fd; @fn sees each message of the answer. */
+typedef int (*sk_diag_fn)(void *arg, const void *payload, size_t len);
+int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg);
+
+/*
+ * Walk the queued messages of @fd without taking them. @fn may keep descriptors found in the control
+ * data by overwriting them with -1; the others are closed.
+ */
+typedef int (*sk_queue_fn)(void *arg, struct msghdr *m, size_t len);
+int sk_queue_walk(int fd, bool stream, sk_queue_fn fn, void *arg);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sockets: the kinds, and what the engine has to tell them.
+ *
+ * TCP connections are read in repair mode, entered and left for each connection at once, so that a
+ * coordinator that dies leaves none silent. Only when the image is committed and the tasks are about
+ * to be killed are they put into repair mode again (sock_hold()), so that closing them is silent.
+ */
+#pragma once
+
+#include "core/obj.h"
+
+/* One table row per kind, tried in order. */
+extern const struct file_ops *const sock_kinds[];
+extern const size_t n_sock_kinds;
+
+/* After the commit, before the kill: TCP connections into repair mode (with --tcp-established). */
+int sock_hold(struct dump *d);
+/* The dump ends with the tasks going on: out of repair mode, as they were. Fine without sock_hold(). */
+int sock_release(struct dump *d);
+/* Free d->socks, r->socks. */
+void sock_dump_done(struct dump *d);
+void sock_restore_done(struct restore *r);

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * TCP sockets, tcp(7): listening, unconnected; connections are in tcp_conn.c.
+ *
+ * Refused: connections without --tcp-established (or --tcp-close, which makes them unconnected
+ * sockets), upper layers like TLS. Refused for the moment (-EAGAIN): connections being made, and
+ * those a listener has not accepted yet: they have no descriptor to be read by.
+ */
+#include <netinet/tcp.h>
+
+#include "base/log.h"
+#include "sock/inet.h"
+#include "sock/kinds.h"
+#include "sock/opts.h"
+#include "sock/sk.h"
+#include "sock/sock.h"
+
+#define ULP_MAX 16
+
+static bool tcp_match(const struct file_desc *f)
+{
+	return sk_is(f, AF_INET, SOCK_STREAM, IPPROTO_TCP) || sk_is(f, AF_INET6, SOCK_STREAM, IPPROTO_TCP);
+}
+
+static int tcp_info(int fd, struct tcp_info *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	memset(ret, 0, sizeof(*ret));
+	return RET_NERRNO(getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret, &len));
+}
+
+bool tcp_state_connected(unsigned int state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
+	       state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING;
+}
+
+static const char *peer_text(int fd)
+{
+	union sk_addr a;
+	socklen_t len = sizeof(a);
+
+	return getpeername(fd, &a.sa, &len) < 0 ? "?" : sk_addr_text(&a, len);
+}
+
+static bool has_ulp(int fd)
+{
+	char name[ULP_MAX];
+	socklen_t len = sizeof(name);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &len) == 0 && len > 0;
+}
+
+static int tcp_survey(struct dump *d, const struct file_desc *f)
+{
+	_cleanup_close_ int own = -1;
+	int fd = sk_borrow(f, &own);
+	struct tcp_info info;
+
+	if (fd < 0 || tcp_info(fd, &info) < 0)
+		return 0;
+	if (has_ulp(fd))
+		return dump_obstacle(d, "%s: TCP with an upper layer (TLS) in the kernel; close it", file_desc_name(f));
+	if (tcp_state_connected(info.tcpi_state) && !d->opt->tcp_established && !d->opt->tcp_close)
+		return dump_obstacle(d, "%s: TCP connection with %s; pass --tcp-established or --tcp-close",
+				     file_desc_name(f), peer_text(fd));
+	return 0;
+}
+
+static int dump_listening(const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
+{
+	t->listening = true;
+	t->has_backlog = true;
+	t->backlog = info->tcpi_sacked;
+	if (!info->tcpi_unacked)
+		return 0;
+	log_error("%s: %u connections wait to be accepted; try again", file_desc_name(f), info->tcpi_unacked);
+	return -EAGAIN;
+}
+
+static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t)
+{
+	if (d->opt->tcp_close)
+		return 0;
+	if (d->opt->tcp_established)
+		return tcp_conn_dump(d, f, t);
+	log_error("%s: TCP connection with %s; pass --tcp-established or --tcp-close", file_desc_name(f),
+		  peer_text(f->fd));
+	return -EOPNOTSUPP;
+}
+
+static int dump_state(struct dump *d, const struct file_desc *f, TcpEntry *t)
+{
+	struct tcp_info info;
+	int err = tcp_info(f->fd, &info);
+
+	if (err < 0)
+		return log_errno(err, "%s: TCP_INFO", file_desc_name(f));
+	if (info.tcpi_state == TCP_LISTEN)
+		return dump_listening(f, &info, t);
+	if (info.tcpi_state == TCP_CLOSE)
+		return 0;
+	if (tcp_state_connected(info.tcpi_state))
+		return dump_connected(d, f, t);
+	log_error("%s: is just connecting to %s; try again", file_desc_name(f), peer_text(f->fd));
+	return -EAGAIN;
+}
+
+static int dump_entry(struct dump *d, const struct file_desc *f, TcpEntry *t)
+{
+	protobuf_c_boolean local, remote;
+	int err;
+
+	if (has_ulp(f->fd)) {
+		log_error("%s: TCP with an upper layer (TLS) in the kernel; close it", file_desc_name(f));
+		return -EOPNOTSUPP;
+	}
+	err = opts_dump(d, f, &t->sock);
+	if (err == 0)
+		err = inet_dump_addrs(f, &t->local, &local, &t->remote, &remote);
+	t->has_local = err == 0 && local;
+	t->has_remote = err == 0 && remote;
+	if (err == 0)
+		err = dump_state(d, f, t);
+	/* --tcp-close: nothing of the connection is left. */
+	if (err == 0 && t->has_remote && !t->conn)
+		t->has_local = t->has_remote = false;
+	return err;
+}
+
+static int tcp_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
+{
+	TcpEntry *t = malloc(sizeof(*t));
+	int err;
+
+	if (!t)
+		return log_oom();
+	tcp_entry__init(t);
+	err = dump_entry(d, f, t);
+	if (err < 0) {
+		tcp_entry__free_unpacked(t, NULL);
+		return err;
+	}
+	msg->kind_case = FILE_ENTRY__KIND_TCP;
+	msg->tcp = t;
+	return 0;
+}
+
+static int tcp_deps(struct restore *r, const FileEntry *msg)
+{
+	const TcpEntry *t = msg->tcp;
+	uint32_t domain = t->sock->domain;
+	bool ok = (domain == AF_INET || domain == AF_INET6) && t->sock->type == SOCK_STREAM &&
+		  (!t->has_local || sk_inet_addr_ok(&t->local, domain)) &&
+		  (!t->has_remote || sk_inet_addr_ok(&t->remote, domain)) && (!t->listening || t->has_local) &&
+		  (!t->conn || (t->has_local && t->has_remote && !t->listening && tcp_conn_ok(t->conn)));
+
+	if (ok)
+		return opts_check(msg, t->sock);
+	log_error("%s: the image has no sane TCP socket here", file_entry_name(msg));
+	return -EBADMSG;
+}
+
+static struct rtask *tcp_maker(struct restore *r, const FileEntry *msg)
+{
+	return sk_maker(r, msg->tcp->sock->net_ns_id);
+}
+
+static bool is_connection(const struct restore *r, const TcpEntry *t)
+{
+	return t->conn && !r->opt->tcp_close;
+}
+
+static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
+{
+	const TcpEntry *t = msg->tcp;
+	_cleanup_close_ int fd = sk_make(msg, t->sock, hand);
+	int err = fd < 0 ? fd : opts_restore_early(msg, t->sock, fd);
+
+	if (err < 0)
+		return err;
+	if (is_connection(r, t))
+		err = tcp_conn_restore(msg, t, fd);
+	else if (!t->conn && t->has_local && !inet_addr_any(&t->local))
+		err = inet_bind(msg, &t->local, fd);
+	return err < 0 ? err : take_fd(&fd);
+}
+
+/* Options a connection takes from its listener must be there before the first can be made. */
+static int tcp_finish(struct restore *r, const FileEntry *msg, int fd)
+{
+	const TcpEntry *t = msg->tcp;
+	int err = is_connection(r, t) ? tcp_conn_finish(msg, t, fd) : 0;
+
+	if (err == 0)
+		err = opts_restore_late(r, msg, t->sock, fd);
+	if (err == 0 && is_connection(r, t))
+		err = opts_restore_early(msg, t->sock, fd); /* SO_REUSEADDR, cleared with repair mode */
+	if (err == 0 && t->listening && listen(fd, t->backlog) < 0)
+		return log_errno(errno, "%s: listen on %s", file_entry_name(msg),
+				 sk_addr_text(t->local.data, t->local.len));
+	return err;
+}
+
+const struct file_ops tcp_ops = {
+	.name = "TCP socket",
+	.kind = FILE_ENTRY__KIND_TCP,
+	.match = tcp_match,
+	.survey = tcp_survey,
+	.dump = tcp_dump,
+	.deps = tcp_deps,
+	.maker = tcp_maker,
+	.restore = tcp_restore,
+	.finish = tcp_finish,
+};

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * TCP connections, by TCP_REPAIR (tcp(7) is silent about it; net/ipv4/tcp.c of Linux 6.18).
+ *
+ * Dump: repair mode is entered for the reading only; data are peeked. Leaving it is silent
+ * (TCP_REPAIR_OFF_NO_WP) and clears SO_REUSEADDR, which is put back.
+ * Restore: both queues with their sequence numbers, negotiated options, timestamps and window. A FIN
+ * that was sent goes into the send queue by shutdown(2) in repair mode; one that was received, and
+ * the acknowledgement of ours, come as packets from the peer's address, written by us. Segments that
+ * arrived out of order are not kept: peers send them again.
+ */
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "sock/inet.h"
+#include "sock/opts.h"
+#include "sock/rawip.h"
+#include "sock/sk.h"
+#include "sock/sock.h"
+
+#define QUEUE_NONE 0
+#define QUEUE_RECV 1
+#define QUEUE_SEND 2
+#define REPAIR_OFF_SILENT (-1)
+#define MAX_QUEUE (1U << 30)
+#define CHUNK 65536
+
+static int set_int(int fd, int name, int value)
+{
+	return setsockopt(fd, IPPROTO_TCP, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static bool fin_sent(unsigned int state)
+{
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+}
+
+static bool fin_received(unsigned int state)
+{
+	return state == TCP_CLOSE_WAIT || state == TCP_CLOSING || state == TCP_LAST_ACK;
+}
+
+/* Sequence number and @len queued bytes of one direction. */
+static int read_queue(int fd, int queue, uint32_t len, uint32_t *ret_seq, ProtobufCBinaryData *ret)
+{
+	socklen_t optlen = sizeof(*ret_seq);
+	uint32_t done = 0;
+
+	if (set_int(fd, TCP_REPAIR_QUEUE, queue) < 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, ret_seq, &optlen) < 0)
+		return -errno;
+	ret->data = malloc(len + 1);
+	if (!ret->data)
+		return -ENOMEM;
+	if (len) {
+		ssize_t n = recv(fd, ret->data, len, MSG_PEEK | MSG_DONTWAIT);
+
+		if (n < 0)
+			return -errno;
+		done = n;
+	}
+	ret->len = done;
+	return done == len ? 0 : -EPROTO;
+}
+
+/* How much is queued; a FIN counts as one byte everywhere and is taken off. */
+static int read_queues(int fd, TcpConnEntry *c)
+{
+	int inq = 0, outq = 0, unsent = 0, err;
+	bool fin_queued = fin_sent(c->state) && c->state != TCP_FIN_WAIT2;
+
+	if (ioctl(fd, SIOCINQ, &inq) < 0 || ioctl(fd, SIOCOUTQ, &outq) < 0 || ioctl(fd, SIOCOUTQNSD, &unsent) < 0)
+		return -errno;
+	if (inq < 0 || outq < 0 || unsent < 0)
+		return -ERANGE;
+	if (fin_queued && outq)
+		outq--;
+	if (fin_queued && unsent)
+		unsent--;
+	err = read_queue(fd, QUEUE_RECV, inq, &c->rcv_seq, &c->rcv_queue);
+	if (err == 0)
+		err = read_queue(fd, QUEUE_SEND, outq, &c->snd_seq, &c->snd_queue);
+	c->rcv_seq -= fin_received(c->state);
+	c->snd_seq -= fin_sent(c->state);
+	c->snd_unsent = unsent;
+	return err;
+}
+
+static int read_options(int fd, TcpConnEntry *c)
+{
+	struct tcp_info info = { 0 };
+	struct tcp_repair_window window;
+	socklen_t len = sizeof(info), wlen = sizeof(window);
+	int mss;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -errno;
+	c->state = info.tcpi_state;
+	c->options = info.tcpi_options;
+	c->snd_wscale = info.tcpi_snd_wscale;
+	c->rcv_wscale = info.tcpi_rcv_wscale;
+	mss = sk_int(fd, IPPROTO_TCP, TCP_MAXSEG);
+	if (mss < 0)
+		return mss;
+	c->mss = mss;
+	if (info.tcpi_options & TCPI_OPT_TIMESTAMPS) {
+		len = sizeof(c->timestamp);
+		c->has_timestamp = true;
+		if (getsockopt(fd, IPPROTO_TCP, TCP_TIMESTAMP, &c->timestamp, &len) < 0)
+			return -errno;
+	}
+	if (getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, &wlen) < 0)
+		return -errno;
+	c->has_window = true;
+	return sk_set_bytes(&c->window, &window, sizeof(window));
+}
+
+static int leave_repair(int fd, int reuse)
+{
+	int err = set_int(fd, TCP_REPAIR, REPAIR_OFF_SILENT);
+
+	if (err == 0 && reuse && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse)) < 0)
+		return -errno;
+	return err;
+}
+
+static int note_held(struct dump *d, int fd, int reuse)
+{
+	struct sock_table *t = d->socks;
+
+	if (!GROW(t->tcp, t->n_tcp))
+		return -ENOMEM;
+	t->tcp[t->n_tcp++] = (struct tcp_held){ .fd = fd, .reuse = reuse };
+	return 0;
+}
+
+int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
+{
+	int reuse = sk_int(f->fd, SOL_SOCKET, SO_REUSEADDR), err, left;
+	TcpConnEntry *c = t->conn = malloc(sizeof(*c));
+
+	if (!c)
+		return log_oom();
+	tcp_conn_entry__init(c);
+	err = set_int(f->fd, TCP_REPAIR, 1);
+	if (err < 0)
+		return log_errno(err, "%s: enter TCP repair mode", file_desc_name(f));
+	err = read_options(f->fd, c);
+	if (err == 0)
+		err = read_queues(f->fd, c);
+	set_int(f->fd, TCP_REPAIR_QUEUE, QUEUE_NONE);
+	left = leave_repair(f->fd, reuse);
+	if (left < 0)
+		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
+	if (err == 0)
+		err = note_held(d, f->fd, reuse);
+	return err < 0 ? log_errno(err, "%s: read the TCP connection", file_desc_name(f)) : 0;
+}
+
+int sock_hold(struct dump *d)
+{
+	for (size_t i = 0; d->socks && i < d->socks->n_tcp; i++) {
+		struct tcp_held *h = &d->socks->tcp[i];
+		int err = set_int(h->fd, TCP_REPAIR, 1);
+
+		if (err < 0)
+			return log_errno(err, "TCP connection: enter repair mode");
+		h->held = true;
+	}
+	return 0;
+}
+
+int sock_release(struct dump *d)
+{
+	int ret = 0;
+
+	for (size_t i = 0; d->socks && i < d->socks->n_tcp; i++) {
+		struct tcp_held *h = &d->socks->tcp[i];
+		int err = h->held ? leave_repair(h->fd, h->reuse) : 0;
+
+		if (err < 0)
+			ret = log_errno(err, "TCP connection: leave repair mode");
+		h->held = false;
+	}
+	return ret;
+}
+
+bool tcp_conn_ok(const TcpConnEntry *c)
+{
+	return tcp_state_connected(c->state) && c->snd_queue.len <= MAX_QUEUE && c->rcv_queue.len <= MAX_QUEUE &&
+	       c->snd_unsent <= c->snd_queue.len && c->mss <= UINT16_MAX && c->snd_wscale <= 14 &&
+	       c->rcv_wscale <= 14 && (!c->has_window || c->window.len == sizeof(struct tcp_repair_window));
+}
+
+static int set_seq(int fd, int queue, uint32_t seq)
+{
+	if (set_int(fd, TCP_REPAIR_QUEUE, queue) < 0)
+		return -errno;
+	return set_int(fd, TCP_QUEUE_SEQ, seq);
+}
+
+/* The kernel takes as much in one piece as it finds memory for. */
+static int send_chunks(int fd, const uint8_t *data, size_t len)
+{
+	size_t chunk = CHUNK;
+
+	while (len) {
+		ssize_t n = send(fd, data, MIN(len, chunk), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == ENOMEM && chunk > 1024) {
+			chunk /= 2;
+			continue;
+		}
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int fill_queues(int fd, const TcpConnEntry *c)
+{
+	int err = set_int(fd, TCP_REPAIR_QUEUE, QUEUE_RECV);
+
+	if (err == 0)
+		err = send_chunks(fd, c->rcv_queue.data, c->rcv_queue.len);
+	if (err == 0)
+		err = set_int(fd, TCP_REPAIR_QUEUE, QUEUE_SEND);
+	if (err == 0)
+		err = send_chunks(fd, c->snd_queue.data, c->snd_queue.len - c->snd_unsent);
+	return err < 0 ? err : set_int(fd, TCP_REPAIR_QUEUE, QUEUE_NONE);
+}
+
+static int set_negotiated(int fd, const TcpConnEntry *c)
+{
+	struct tcp_repair_opt o[4];
+	size_t n = 0;
+
+	o[n++] = (struct tcp_repair_opt){ TCPOPT_MAXSEG, c->mss };
+	if (c->options & TCPI_OPT_WSCALE)
+		o[n++] = (struct tcp_repair_opt){ TCPOPT_WINDOW, c->snd_wscale | c->rcv_wscale << 16 };
+	if (c->options & TCPI_OPT_SACK)
+		o[n++] = (struct tcp_repair_opt){ TCPOPT_SACK_PERMITTED, 0 };
+	if (c->options & TCPI_OPT_TIMESTAMPS)
+		o[n++] = (struct tcp_repair_opt){ TCPOPT_TIMESTAMP, 0 };
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_OPTIONS, o, n * sizeof(*o)) < 0)
+		return -errno;
+	return c->has_timestamp ? set_int(fd, TCP_TIMESTAMP, c->timestamp) : 0;
+}
+
+static int connect_silently(const FileEntry *msg, const TcpEntry *t, int fd)
+{
+	const TcpConnEntry *c = t->conn;
+	int err = set_int(fd, TCP_REPAIR, 1);
+
+	if (err == 0)
+		err = set_seq(fd, QUEUE_SEND, c->snd_seq - c->snd_queue.len);
+	if (err == 0)
+		err = set_seq(fd, QUEUE_RECV, c->rcv_seq - c->rcv_queue.len);
+	if (err < 0)
+		return log_errno(err, "%s: TCP repair mode", file_entry_name(msg));
+	if (bind(fd, (struct sockaddr *)t->local.data, t->local.len) < 0)
+		return log_errno(errno, "%s: bind to %s", file_entry_name(msg),
+				 sk_addr_text(t->local.data, t->local.len));
+	if (connect(fd, (struct sockaddr *)t->remote.data, t->remote.len) < 0)
+		return log_errno(errno, "%s: connect %s to %s", file_entry_name(msg),
+				 sk_addr_text(t->local.data, t->local.len), sk_addr_text(t->remote.data, t->remote.len));
+	return 0;
+}
+
+/* The FIN that comes later is not counted yet. */
+static int set_window(int fd, const TcpConnEntry *c)
+{
+	struct tcp_repair_window w;
+
+	memcpy(&w, c->window.data, sizeof(w));
+	if ((int32_t)(w.rcv_wup - c->rcv_seq) > 0)
+		w.rcv_wup = c->rcv_seq;
+	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, sizeof(w)) < 0 ? -errno : 0;
+}
+
+int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
+{
+	const TcpConnEntry *c = t->conn;
+	int err = opts_restore_buffers(msg, t->sock, fd);
+
+	if (err == 0)
+		err = connect_silently(msg, t, fd);
+	if (err < 0)
+		return err;
+	err = set_negotiated(fd, c);
+	if (err == 0)
+		err = fill_queues(fd, c);
+	if (err == 0 && c->has_window)
+		err = set_window(fd, c);
+	return err < 0 ? log_errno(err, "%s: TCP queues and options", file_entry_name(msg)) : 0;
+}
+
+static unsigned int state_of(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ? 0 : info.tcpi_state;
+}
+
+/* A segment without data from the peer. */
+static int peer_says(const TcpEntry *t, int fd, bool fin, uint32_t seq, uint32_t ack)
+{
+	struct tcphdr h = { .doff = 5, .ack = 1, .fin = fin, .seq = htonl(seq), .ack_seq = htonl(ack) };
+	struct tcp_repair_window window = { 0 };
+	union sk_addr from = { 0 }, to = { 0 };
+
+	memcpy(&from, t->remote.data, t->remote.len);
+	memcpy(&to, t->local.data, t->local.len);
+	inet_unmap(&from);
+	inet_unmap(&to);
+	if (t->conn->has_window)
+		memcpy(&window, t->conn->window.data, sizeof(window));
+	h.source = from.in.sin_port;
+	h.dest = to.in.sin_port;
+	h.window = htons(MIN(window.snd_wnd >> t->conn->snd_wscale, 65535U));
+	return rawip_send_tcp(fd, &from, &to, &h, sizeof(h));
+}
+
+/* Our FIN as one that was sent, in repair mode; or as a part of what is sent from now on. */
+static int say_fin(const TcpConnEntry *c, int fd)
+{
+	int err = c->snd_unsent ? 0 : set_int(fd, TCP_REPAIR_QUEUE, QUEUE_SEND);
+
+	if (err == 0 && shutdown(fd, SHUT_WR) < 0)
+		err = -errno;
+	return err < 0 || c->snd_unsent ? err : set_int(fd, TCP_REPAIR_QUEUE, QUEUE_NONE);
+}
+
+/* FINs in the order that leads to the state; the unsent rest of the data goes before our own. */
+static int restore_fins(const TcpEntry *t, int fd)
+{
+	const TcpConnEntry *c = t->conn;
+	uint32_t una = c->snd_seq - c->snd_queue.len;
+	int err = 0;
+
+	if (c->state == TCP_CLOSE_WAIT || c->state == TCP_LAST_ACK)
+		err = peer_says(t, fd, true, c->rcv_seq, una);
+	if (err == 0 && fin_sent(c->state))
+		err = say_fin(c, fd);
+	if (err == 0 && c->state == TCP_FIN_WAIT2)
+		err = peer_says(t, fd, false, c->rcv_seq, c->snd_seq + 1);
+	if (err == 0 && c->state == TCP_CLOSING)
+		err = peer_says(t, fd, true, c->rcv_seq, una);
+	/* The packets are on the loopback device's way: a moment at most. */
+	for (int i = 0; err == 0 && state_of(fd) != c->state; i++) {
+		struct timespec ms = { .tv_nsec = 1000000 };
+
+		if (i == 1000)
+			return -EPROTO;
+		nanosleep(&ms, NULL);
+	}
+	return err;
+}
+
+static int send_rest(const TcpConnEntry *c, int fd)
+{
+	return send_chunks(fd, c->snd_queue.data + c->snd_queue.len - c->snd_unsent, c->snd_unsent);
+}
+
+int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd)
+{
+	const TcpConnEntry *c = t->conn;
+	int err = c->snd_unsent ? 0 : restore_fins(t, fd);
+
+	if (err == 0)
+		err = set_int(fd, TCP_REPAIR, 0);
+	if (err == 0 && c->snd_unsent)
+		err = send_rest(c, fd);
+	if (err == 0 && c->snd_unsent)
+		err = restore_fins(t, fd);
+	return err < 0 ? log_errno(err, "%s: TCP connection with %s in state %u (now %u)", file_entry_name(msg),
+				   sk_addr_text(t->remote.data, t->remote.len), c->state, state_of(fd)) :
+			 0;
+}
