@@ -16,6 +16,7 @@
 #include "mem/mm.h"
 
 #define BUFFER (512 << 10)
+#define FLUSH (16UL << 20)
 #define PIECES 1024
 #define MAX_COPIERS 2
 #define SMALL (16UL << 20) /* less than this is not worth a second thread, in bytes */
@@ -135,6 +136,17 @@ static int fill_buffer(struct copier *c, uint64_t index, uint64_t *ret_pages)
 	return 0;
 }
 
+/* Write the buffer; the disk may begin with what lies FLUSH behind, the image is synced in the end. */
+static int put_buffer(struct copier *c, uint64_t index, uint64_t pages)
+{
+	uint64_t at = (index - c->first) * PAGE, end = at + pages * PAGE;
+	int ret = pwrite_all(c->fd, c->buf, pages * PAGE, (off_t)at);
+
+	if (ret >= 0 && end / FLUSH != at / FLUSH)
+		sync_file_range(c->fd, (off_t)((end / FLUSH - 1) * FLUSH), FLUSH, SYNC_FILE_RANGE_WRITE);
+	return ret;
+}
+
 static void *copier_main(void *arg)
 {
 	struct copier *c = arg;
@@ -149,7 +161,7 @@ static void *copier_main(void *arg)
 		pages = 0;
 		c->err = fill_buffer(c, index, &pages);
 		if (!c->err)
-			c->err = pwrite_all(c->fd, c->buf, pages * PAGE, (off_t)((index - c->first) * PAGE));
+			c->err = put_buffer(c, index, pages);
 	}
 	return NULL;
 }
