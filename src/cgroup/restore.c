@@ -40,24 +40,12 @@ static int note_made(struct cgroup_store *s, size_t hier, const char *path)
 	return 0;
 }
 
-/* A new v1 cpuset has no CPUs and no memory nodes; as its parent until told otherwise. */
-static int inherit_cpuset(int parent, int dir, const char *name)
-{
-	_cleanup_free_ char *now = NULL, *value = NULL;
-
-	if (read_text_at(dir, name, &now) < 0 || (*now && *now != '\n'))
-		return 0;
-	if (read_text_at(parent, name, &value) < 0)
-		return 0;
-	return write_text_at(dir, name, value);
-}
-
 /* The directory @path, whose parent exists; *@made: it was not there. */
 static int make_dir(struct cgroup_store *s, size_t hier, const char *path, bool *made)
 {
 	const struct cg_target *t = &s->targets[hier];
 	_cleanup_free_ char *parent = strdup(path);
-	_cleanup_close_ int up = -1, dir = -1;
+	_cleanup_close_ int up = -1;
 	char *slash = parent ? strrchr(parent, '/') : NULL;
 	int err;
 
@@ -71,12 +59,27 @@ static int make_dir(struct cgroup_store *s, size_t hier, const char *path, bool 
 	if (mkdirat(up, slash + 1, 0755) < 0)
 		return errno == EEXIST ? 0 : -errno;
 	*made = true;
-	err = note_made(s, hier, path);
-	if (err < 0 || !cg_has_controller(t->msg->controllers, "cpuset"))
-		return err;
-	dir = cg_open_dir(t->fd, path);
-	err = dir < 0 ? dir : inherit_cpuset(up, dir, "cpuset.cpus");
-	return err < 0 ? err : inherit_cpuset(up, dir, "cpuset.mems");
+	return note_made(s, hier, path);
+}
+
+/* A new v1 cpuset has no CPUs and no memory nodes: one that is not in the image is as its parent. */
+static int inherit_cpuset(const struct cg_target *t, const char *path)
+{
+	static const char *const names[] = { "cpuset.cpus", "cpuset.mems" };
+	_cleanup_close_ int dir = cg_open_dir(t->fd, path), up = -1;
+	int err = 0;
+
+	if (dir < 0)
+		return dir;
+	up = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !err; i++) {
+		_cleanup_free_ char *value = NULL;
+
+		err = read_text_at(up, names[i], &value);
+		if (!err)
+			err = write_text_at(dir, names[i], value);
+	}
+	return err;
 }
 
 /* The payload cgroup and those above it. */
@@ -94,6 +97,8 @@ static int make_root(struct cgroup_store *s, size_t hier, bool *made)
 			continue;
 		*p = 0;
 		err = make_dir(s, hier, path, made);
+		if (!err && *made && c && cg_has_controller(s->targets[hier].msg->controllers, "cpuset"))
+			err = inherit_cpuset(&s->targets[hier], path);
 		*p = c;
 		if (!c)
 			break;

@@ -76,9 +76,14 @@ static int read_inside(void *arg)
 
 static char *strip_inside(const char *path, const char *inside)
 {
-	size_t len = strlen(path), tail = streq(inside, "/") ? 0 : strlen(inside);
+	size_t len = strlen(path), tail;
 
-	if (startswith(inside, "/..") || tail > len || !streq(path + len - tail, inside))
+	if (startswith(inside, "/.."))
+		return NULL;
+	if (streq(inside, "/"))
+		return strdup(path);
+	tail = strlen(inside);
+	if (tail > len || !streq(path + len - tail, inside))
 		return NULL;
 	return len == tail ? strdup("/") : strndup(path, len - tail);
 }
