@@ -227,6 +227,7 @@ int cgroup_dump(struct dump *d)
 {
 	struct cgroup_table *t;
 	CgroupEntry *msg;
+	uint32_t id;
 	int err;
 
 	if (d->opt->cgroups == CGROUP_NONE || d->opt->cgroups == CGROUP_IGNORE)
@@ -238,6 +239,10 @@ int cgroup_dump(struct dump *d)
 	if (!msg)
 		return log_oom();
 	cgroup_entry__init(msg);
+	/* the roots of cgroup namespaces are placements too, whether ns_dump() was there yet or not */
+	for (size_t i = 0; i < d->n_ns && !err; i++)
+		if (d->ns[i]->kind == NS_CGROUP)
+			err = cgroup_ns_root_id(d, d->ns[i], &id);
 	for (size_t i = 0; i < t->n_sets && !err; i++)
 		err = dump_set(t, i, msg);
 	for (size_t i = 0; i < t->n_hiers && !err; i++)

@@ -47,7 +47,6 @@ static int make_dir(struct cgroup_store *s, size_t hier, const char *path, bool 
 	_cleanup_free_ char *parent = strdup(path);
 	_cleanup_close_ int up = -1;
 	char *slash = parent ? strrchr(parent, '/') : NULL;
-	int err;
 
 	*made = false;
 	if (!slash)
