@@ -11,6 +11,7 @@
 
 #include "core/ns.h"
 #include "core/options.h"
+#include "proto/task.pb-c.h"
 #include "remote/remote.h"
 
 struct image;
@@ -26,6 +27,7 @@ enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE };
 struct task_thread {
 	pid_t tid; /* in the coordinator's pid namespace */
 	struct infection *inf; /* registers saved, way home laid; remote/infect.h */
+	ThreadEntry *msg; /* begun while it was stopped, finished by tasks_dump() */
 };
 
 struct task {
@@ -38,6 +40,7 @@ struct task {
 	struct task_thread *threads; /* leader first */
 	size_t n_threads;
 	struct remote *hand; /* the executor in the leader; NULL for zombies and before infect */
+	TaskEntry *msg; /* begun while it was stopped */
 	uint32_t mm_id, files_id, fs_id, sighand_id; /* from 1; same id = shared object (kcmp) */
 	bool mm_first, files_first, fs_first, sighand_first; /* the first holder dumps it */
 	struct ns *ns[NS_KINDS]; /* NULL: the coordinator's own */

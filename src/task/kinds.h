@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parts of a task, a dump and a restore function each. Dump fills the message from a held task
+ * (msg begun by task_peek()); restore acts by the hands. Negative errno; logged by the caller, which
+ * knows the pid.
+ */
+#pragma once
+
+#include "core/dump.h"
+#include "core/restore.h"
+
+/*
+ * A call in thread @th of @t: by the hand in the leader, by stepping in the others. With @buf its
+ * @len bytes are given as argument @arg and read back.
+ */
+struct thread_buf {
+	int arg;
+	void *buf;
+	size_t len;
+};
+long thread_call(struct task *t, struct task_thread *th, long nr, const uint64_t args[6],
+		 const struct thread_buf *buf);
+
+/* creds.c: ids, capabilities, securebits. */
+int creds_dump(struct task *t, struct task_thread *th, const char *status);
+int creds_restore(struct rthread *th);
+
+/* sched.c */
+int sched_dump(struct task *t, struct task_thread *th);
+int sched_restore(struct rthread *th);
+
+/* signals.c: actions, queues, alternate stack. */
+int signals_dump(struct task *t);
+int signals_dump_thread(struct task *t, struct task_thread *th);
+int signals_restore(struct rtask *t);
+int signals_restore_thread(struct rthread *th);
+int signals_queue(struct rtask *t);
+
+/* timers.c */
+int timers_dump(struct task *t);
+int timers_restore(struct rtask *t);
+
+/* limits.c: rlimits, oom, loginuid, coredump filter, personality, prctl switches. */
+int limits_dump(struct task *t);
+int limits_restore(struct rtask *t);
+
+/* fs.c: cwd, root, umask. */
+int fs_dump(struct dump *d, struct task *t);
+int fs_restore(struct restore *r, struct rtask *t);
+
+/* seccomp.c: filters of all threads, shared ones once: seccomp.img. */
+struct seccomp_table;
+int seccomp_dump(struct dump *d);
+int seccomp_restore(struct restore *r, struct rthread *th);
