@@ -22,6 +22,7 @@ struct ns_store;
 struct mnt_store;
 struct net_store;
 struct cgroup_store;
+struct tree_store;
 struct keeper;
 
 struct rthread {
@@ -55,6 +56,7 @@ struct restore {
 	struct mnt_store *mnts; /* mnt/ */
 	struct net_store *net; /* net/ */
 	struct cgroup_store *cgroups; /* cgroup/ */
+	struct tree_store *tree; /* task/ */
 	struct keeper *keeper; /* file/keeper.h: terminals whose masters lived outside */
 	int root_fd; /* --root or the container's root file system, opened before anything; -1 */
 };

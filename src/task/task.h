@@ -38,6 +38,8 @@ int tasks_load(struct restore *r);
 int tree_plan(struct restore *r);
 /* Slots of the arena: one per thread and helper. */
 size_t tree_slots(const struct restore *r);
+/* After files and memory are loaded: map the arena. */
+int arena_make(struct restore *r);
 /* Clone the root; then the children of @t by its hand. */
 int tree_clone_root(struct restore *r);
 int tree_clone_children(struct restore *r, struct rtask *t);

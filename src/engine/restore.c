@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The road of a restore, as a table. The whole image is read, verified and planned before the first
+ * process exists. Until the commit a failure kills what was made and removes what lies outside of
+ * the new namespaces. What is lost at the commit: nothing; from there the tasks run.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/syscalls.h"
+#include "cgroup/cgroup.h"
+#include "engine/dumping.h"
+#include "engine/engine.h"
+#include "engine/scripts.h"
+#include "engine/stage.h"
+#include "file/file.h"
+#include "file/keeper.h"
+#include "image/image.h"
+#include "mem/mem.h"
+#include "mnt/mnt.h"
+#include "net/net.h"
+#include "ns/ns.h"
+#include "task/kinds.h"
+#include "task/task.h"
+
+struct restoring {
+	const struct options *opt;
+	struct restore r;
+	struct netlock *lock;
+	bool pidfile_made;
+	double begin_ms, end_ms;
+};
+
+static int stage_load(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct restore *r = &c->r;
+	int ret = image_open(c->opt->images_dir, &r->img);
+
+	if (ret >= 0)
+		ret = tasks_load(r);
+	if (ret >= 0)
+		ret = ns_load(r);
+	if (ret >= 0)
+		ret = files_load(r);
+	if (ret >= 0)
+		ret = mem_load(r);
+	if (ret >= 0)
+		ret = mnt_load(r);
+	if (ret >= 0)
+		ret = net_load(r);
+	return ret < 0 ? ret : cgroup_load(r);
+}
+
+static int open_root(struct restoring *c)
+{
+	const char *path = c->opt->root ? c->opt->root : options_external(c->opt, "mnt", "/");
+
+	c->r.root_fd = -1;
+	if (!path)
+		return 0;
+	c->r.root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c->r.root_fd < 0)
+		return log_errno(-errno, "root directory %s", path);
+	c->r.root_fd = fd_high(c->r.root_fd);
+	return 0;
+}
+
+static int stage_plan(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct restore *r = &c->r;
+	int ret = open_root(c);
+
+	if (ret >= 0)
+		ret = files_plan(r);
+	if (ret >= 0)
+		ret = mnt_plan(r);
+	if (ret >= 0)
+		ret = net_plan(r);
+	if (ret >= 0)
+		ret = tree_plan(r);
+	return ret < 0 ? ret : arena_make(r);
+}
+
+static int stage_pre_restore(void *ctx)
+{
+	struct restoring *c = ctx;
+
+	return scripts_run(c->opt, "pre-restore", image_dirfd(c->r.img), 0);
+}
+
+static int stage_root(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct restore *r = &c->r;
+	struct rtask *root = &r->tasks[0];
+	int ret = cgroup_make(r);
+
+	if (ret >= 0)
+		ret = ns_before_root(r);
+	if (ret >= 0)
+		ret = tree_clone_root(r);
+	if (ret >= 0 && root->msg->threads[0]->has_cgroup_id)
+		ret = cgroup_place(r, root->pid, root->msg->threads[0]->cgroup_id);
+	return ret < 0 ? ret : ns_after_clone(r, root);
+}
+
+/* Everything that lives is in the root's pid namespace, or was made by us one by one. */
+static void kill_all(struct restore *r)
+{
+	for (size_t i = 0; i < r->n_tasks; i++)
+		if (r->tasks[i].pidfd >= 0)
+			sys_pidfd_send_signal(r->tasks[i].pidfd, SIGKILL);
+	for (int i = 0; r->n_tasks && r->tasks[0].pidfd >= 0 && i < 5000; i++) {
+		siginfo_t info = { 0 };
+
+		while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
+			;
+		if (waitid(P_PIDFD, r->tasks[0].pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+			return;
+		usleep(1000);
+	}
+}
+
+static void undo_root(void *ctx)
+{
+	struct restoring *c = ctx;
+
+	kill_all(&c->r);
+	net_unlock(c->lock);
+	c->lock = NULL;
+	(void)net_undo(&c->r);
+	(void)cgroup_undo(&c->r);
+	keeper_done(&c->r);
+}
+
+static bool has_namespaces(const struct restore *r)
+{
+	for (int k = 0; k < NS_KINDS; k++)
+		if (r->tasks[0].msg->ns_ids[k])
+			return true;
+	return false;
+}
+
+static int run_scripts(struct restoring *c, const char *action, bool only_namespaces)
+{
+	if (only_namespaces && !has_namespaces(&c->r))
+		return 0;
+	return scripts_run(c->opt, action, image_dirfd(c->r.img), c->r.tasks[0].pid);
+}
+
+static int stage_setup_namespaces(void *ctx)
+{
+	return run_scripts(ctx, "setup-namespaces", true);
+}
+
+/* Is @t the first task of its namespace of @kind? */
+static bool first_in(const struct restore *r, const struct rtask *t, enum ns_kind kind)
+{
+	return t->msg->ns_ids[kind] && restore_task_in(r, kind, t->msg->ns_ids[kind]) == t;
+}
+
+/* The namespaces @t is the first in, by its hand. */
+static int make_world(struct restore *r, struct rtask *t)
+{
+	int ret = 0;
+
+	if (first_in(r, t, NS_NET)) {
+		ret = net_restore_links(r, t);
+		if (ret >= 0)
+			ret = net_restore_config(r, t);
+	}
+	if (ret >= 0 && first_in(r, t, NS_MNT))
+		ret = mnt_restore(r, t);
+	return ret < 0 ? ret : ns_restore(r, t);
+}
+
+static int stage_world(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct rtask *root = &c->r.tasks[0];
+	int ret = net_lock_restore(&c->r, &c->lock);
+
+	if (ret >= 0)
+		ret = ns_enter(&c->r, root);
+	return ret < 0 ? ret : make_world(&c->r, root);
+}
+
+static int stage_post_setup(void *ctx)
+{
+	return run_scripts(ctx, "post-setup-namespaces", true);
+}
+
+static int stage_tree(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct restore *r = &c->r;
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++) {
+		struct rtask *t = &r->tasks[i];
+
+		if (!t->hand)
+			return log_errno(-EBADMSG, "pid %d: no task cloned it", t->msg->pid);
+		if (t->msg->state == 2)
+			continue;
+		if (i)
+			ret = ns_after_clone(r, t);
+		if (ret >= 0 && i)
+			ret = ns_enter(r, t);
+		if (ret >= 0 && i)
+			ret = make_world(r, t);
+		if (ret >= 0)
+			ret = mem_restore(r, t);
+		if (ret >= 0)
+			ret = tree_clone_children(r, t);
+	}
+	return ret < 0 ? ret : mnt_finish(r);
+}
+
+static bool first_of(const struct restore *r, size_t index, uint32_t (*id)(const TaskEntry *))
+{
+	for (size_t i = 0; i < index; i++)
+		if (r->tasks[i].hand && id(r->tasks[i].msg) == id(r->tasks[index].msg))
+			return false;
+	return true;
+}
+
+static uint32_t files_id(const TaskEntry *m)
+{
+	return m->files_id;
+}
+
+static uint32_t fs_id(const TaskEntry *m)
+{
+	return m->fs_id;
+}
+
+static int stage_objects(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct restore *r = &c->r;
+	int ret = files_restore(r);
+
+	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++) {
+		if (r->tasks[i].msg->state == 2)
+			continue;
+		if (first_of(r, i, files_id))
+			ret = files_install(r, &r->tasks[i]);
+		if (ret >= 0)
+			ret = threads_clone(r, &r->tasks[i]);
+		if (ret >= 0 && first_of(r, i, fs_id))
+			ret = fs_restore(r, &r->tasks[i]);
+	}
+	return ret;
+}
+
+static int stage_groups(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct restore *r = &c->r;
+	int ret = tree_finish(r);
+
+	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)
+		if (r->tasks[i].hand)
+			ret = files_ctty(r, &r->tasks[i]);
+	return ret;
+}
+
+static int stage_become(void *ctx)
+{
+	struct restoring *c = ctx;
+	struct restore *r = &c->r;
+	int ret = files_finish(r);
+
+	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)
+		if (r->tasks[i].hand)
+			ret = mem_finish(r, &r->tasks[i]);
+	if (ret >= 0)
+		ret = tree_seize(r);
+	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)
+		if (r->tasks[i].hand)
+			ret = task_become(r, &r->tasks[i]);
+	return ret < 0 ? ret : cgroup_limits(r);
+}
+
+static int stage_post_restore(void *ctx)
+{
+	return run_scripts(ctx, "post-restore", false);
+}
+
+static int write_pidfile(struct restoring *c)
+{
+	char text[16];
+	int fd, n, ret;
+
+	if (!c->opt->pidfile)
+		return 0;
+	fd = open(c->opt->pidfile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return log_errno(-errno, "pid file %s", c->opt->pidfile);
+	c->pidfile_made = true;
+	n = snprintf(text, sizeof(text), "%d", c->r.tasks[0].pid);
+	ret = write_all(fd, text, n);
+	close(fd);
+	return ret < 0 ? log_errno(ret, "pid file %s", c->opt->pidfile) : 0;
+}
+
+static int stage_arm(void *ctx)
+{
+	struct restoring *c = ctx;
+	int ret = write_pidfile(c);
+
+	if (ret >= 0)
+		ret = keeper_start(&c->r, c->r.tasks[0].pid);
+	return ret < 0 ? ret : tree_arm(&c->r);
+}
+
+static void undo_arm(void *ctx)
+{
+	struct restoring *c = ctx;
+
+	if (c->pidfile_made)
+		unlink(c->opt->pidfile);
+}
+
+static int stage_release(void *ctx)
+{
+	struct restoring *c = ctx;
+
+	if (c->r.tasks[0].msg->ns_ids[NS_NET])
+		(void)run_scripts(c, "network-unlock", true);
+	net_unlock(c->lock);
+	c->lock = NULL;
+	(void)run_scripts(c, "pre-resume", false);
+	return 0;
+}
+
+static int stage_resume(void *ctx)
+{
+	struct restoring *c = ctx;
+	int ret = net_finish(&c->r), err = tree_resume(&c->r);
+
+	(void)run_scripts(c, "post-resume", false);
+	return ret < 0 ? ret : err;
+}
+
+static const struct stage stages[] = {
+	{ .name = "load", .run = stage_load },
+	{ .name = "plan", .run = stage_plan },
+	{ .name = "pre-restore", .run = stage_pre_restore },
+	{ .name = "root", .run = stage_root, .undo = undo_root },
+	{ .name = "setup-namespaces", .run = stage_setup_namespaces },
+	{ .name = "world", .run = stage_world },
+	{ .name = "post-setup-namespaces", .run = stage_post_setup },
+	{ .name = "tree", .run = stage_tree },
+	{ .name = "objects", .run = stage_objects },
+	{ .name = "groups", .run = stage_groups },
+	{ .name = "become", .run = stage_become },
+	{ .name = "post-restore", .run = stage_post_restore },
+	{ .name = "arm", .run = stage_arm, .undo = undo_arm },
+	{ .name = "release", .run = stage_release, .commit = true },
+	{ .name = "resume", .run = stage_resume },
+};
+
+static void restore_done(struct restoring *c)
+{
+	struct restore *r = &c->r;
+
+	files_restore_done(r);
+	mem_restore_done(r);
+	mnt_restore_done(r);
+	net_restore_done(r);
+	cgroup_restore_done(r);
+	tree_restore_done(r);
+	ns_restore_done(r);
+	image_free(r->img);
+	close_fd(&r->root_fd);
+}
+
+/* Tasks talk to us in short batches: everything on one CPU; each gets its own affinity back. */
+static void pin_cpu(void)
+{
+	cpu_set_t set;
+	int cpu = sched_getcpu();
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int report(const struct restoring *c, size_t n_tasks, const double *ms)
+{
+	_cleanup_strbuf_ struct strbuf s = { 0 };
+	_cleanup_close_ int fd = -1;
+	int ret;
+
+	if (!c->opt->criu) {
+		printf("%zu task%s restored in %.1f ms\n", n_tasks, n_tasks == 1 ? "" : "s", c->end_ms - c->begin_ms);
+		fflush(stdout);
+	}
+	if (!c->opt->stats_file)
+		return 0;
+	ret = strbuf_printf(&s, "{\n\t\"restore\": {\n\t\t\"total_ms\": %.3f,\n\t\t\"tasks\": %zu,\n\t\t\"stages_ms\": {",
+			    c->end_ms - c->begin_ms, n_tasks);
+	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(stages); i++)
+		ret = strbuf_printf(&s, "%s\n\t\t\t\"%s\": %.3f", i ? "," : "", stages[i].name, ms[i]);
+	if (ret >= 0)
+		ret = strbuf_puts(&s, "\n\t\t}\n\t}\n}\n");
+	if (ret >= 0)
+		ret = fd = open(c->opt->stats_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (ret >= 0)
+		ret = write_all(fd, s.buf, s.len);
+	return ret < 0 ? log_errno(ret, "statistics file %s", c->opt->stats_file) : 0;
+}
+
+/* In the foreground until the root task ends. */
+static int wait_root(pid_t root)
+{
+	int status;
+
+	while (waitpid(root, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
+}
+
+int engine_restore(const struct options *opt)
+{
+	struct restoring c = { .opt = opt, .r = { .opt = opt, .root_fd = -1 }, .begin_ms = stage_now_ms() };
+	double ms[ARRAY_SIZE(stages)] = { 0 };
+	size_t n_tasks;
+	pid_t root;
+	int ret;
+
+	stages_block_signals();
+	engine_limits();
+	pin_cpu();
+	ret = stages_run(stages, ARRAY_SIZE(stages), &c, ms);
+	c.end_ms = stage_now_ms();
+	n_tasks = c.r.n_tasks;
+	root = n_tasks ? c.r.tasks[0].pid : 0;
+	restore_done(&c);
+	if (ret < 0)
+		return ret;
+	ret = report(&c, n_tasks, ms);
+	return ret < 0 || opt->detached ? ret : wait_root(root);
+}
