@@ -26,7 +26,8 @@
 #include "mnt/mnt.h"
 #include "net/net.h"
 #include "ns/ns.h"
-#include "sock/sock.h"
+int sock_release(struct dump *d);
+int sock_hold(struct dump *d);
 #include "task/kinds.h"
 #include "task/task.h"
 
@@ -283,6 +284,7 @@ static int stage_end(void *ctx)
 	int ret = 0;
 
 	if (!c->opt->leave_running && !c->opt->leave_stopped) {
+		(void)sock_hold(&c->d);
 		ret = kill_tree(c);
 		undo_namespaces(c);
 		net_unlock(c->lock);

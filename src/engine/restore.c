@@ -21,6 +21,7 @@
 #include "engine/stage.h"
 #include "file/file.h"
 #include "file/keeper.h"
+#include "file/tty.h"
 #include "image/image.h"
 #include "mem/mem.h"
 #include "mnt/mnt.h"
