@@ -13,6 +13,7 @@
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdio.h>
 
 #include "base/util.h"
 #include "proto/inventory.pb-c.h"
@@ -53,6 +54,8 @@ const InventoryEntry *image_inventory(const struct image *img);
 /* The descriptor of the message called @name, NULL if there is none. All of them, NULL at the end. */
 const ProtobufCMessageDescriptor *image_type(const char *name);
 extern const ProtobufCMessageDescriptor *const image_descriptors[];
+/* Print @msg as a JSON object, its braces @depth steps in. */
+void image_json(const ProtobufCMessage *msg, int depth, FILE *out);
 /* Only the inventory of the image in @path, its files not verified (ctcr list). Freed with the usual. */
 int image_peek(const char *path, InventoryEntry **ret);
 /* The XCR0 and xsave area size of this host's CPU (0 where there is none). */
