@@ -337,8 +337,8 @@ static int survey_fd(struct dump *d, struct task *t, int number)
 		return log_errno(err, "pid %d fd %d: cannot be read in /proc", t->pid, number);
 	ops = file_ops_match(f);
 	if (!ops)
-		return dump_obstacle(d, "pid %d fd %d (%s): a kind of file ctcr does not know; close it", t->pid,
-				     number, f->link);
+		return dump_obstacle(d, "pid %d fd %d (%s): a kind of file ctcr does not know; close it",
+				     t->pid, number, f->link);
 	if (strstr(f->fdinfo, "\nlock:") && !d->opt->file_locks)
 		return dump_obstacle(d, "%s: has a file lock; pass --file-locks", file_desc_name(f));
 	return ops->survey ? ops->survey(d, f) : 0;
@@ -354,8 +354,9 @@ static int survey_threads(struct dump *d, struct task *t)
 		return 0;
 	for (size_t i = 0; i < n; i++)
 		if (tids[i] != t->pid && sys_kcmp(t->pid, tids[i], KCMP_FILES, 0, 0) > 0)
-			return dump_obstacle(d, "pid %d: thread %d has a descriptor table of its own; not supported",
-					     t->pid, tids[i]);
+			return dump_obstacle(
+				d, "pid %d: thread %d has a descriptor table of its own; not supported",
+				t->pid, tids[i]);
 	return 0;
 }
 

@@ -36,8 +36,8 @@ static bool parse_target(const char *line, struct target *t)
 	unsigned long long data, ino;
 	unsigned int sdev;
 
-	if (sscanf(line, "tfd: %u events: %x data: %llx pos:%*d ino:%llx sdev:%x", &t->fd, &t->events, &data, &ino,
-		   &sdev) != 5)
+	if (sscanf(line, "tfd: %u events: %x data: %llx pos:%*d ino:%llx sdev:%x", &t->fd, &t->events, &data,
+		   &ino, &sdev) != 5)
 		return false;
 	t->data = data;
 	t->ino = ino;
@@ -59,7 +59,8 @@ static int find_target(struct dump *d, const struct file_desc *f, const struct t
 	const struct file_group *g;
 	uint32_t id;
 
-	if (files_find(d, f->task, (int)t->fd, &id) == 0 && compare(d->files->descs[id - 1]->fd, f->fd, t) == 0) {
+	if (files_find(d, f->task, (int)t->fd, &id) == 0 &&
+	    compare(d->files->descs[id - 1]->fd, f->fd, t) == 0) {
 		*ret_id = id;
 		return 0;
 	}
@@ -192,7 +193,8 @@ static void call_ctl(struct remote *h, int epfd, int op, const EpollTarget *t, u
 	remote_call(h, SYS_epoll_ctl, epfd, op, t->fd, remote_addr(h, ev));
 }
 
-/* Armed for what it may be ready for and that event taken; if it is not ready, only errors can be reported. */
+/* Armed for what it may be ready for and that event taken; if it is not ready, only errors can be reported.
+ */
 static int add_disarmed(struct remote *h, int epfd, const EpollTarget *t)
 {
 	struct epoll_event *got = remote_alloc(h, sizeof(*got));

@@ -39,7 +39,8 @@ static int eventfd_restore(struct restore *r, const FileEntry *msg, struct remot
 
 	if (fd < 0)
 		return log_errno(errno, "%s: eventfd", file_entry_name(msg));
-	/* The argument of eventfd() has 32 bits, the counter 64; UINT64_MAX (only the kernel's own) cannot be written. */
+	/* The argument of eventfd() has 32 bits, the counter 64; UINT64_MAX (only the kernel's own) cannot be
+	 * written. */
 	if (e->count)
 		err = write_all(fd, &e->count, sizeof(e->count));
 	if (err < 0)

@@ -21,13 +21,15 @@ static int dump_owner(struct dump *d, const struct file_desc *f, const struct f_
 
 	e->type = own->type;
 	if (pid_to_ns(d, own->pid, &e->pid) < 0) {
-		log_warn("%s: F_SETOWN names pid %d outside the container: dropped", file_desc_name(f), own->pid);
+		log_warn("%s: F_SETOWN names pid %d outside the container: dropped", file_desc_name(f),
+			 own->pid);
 		e->pid = 0;
 		return 0;
 	}
 	if (fcntl(f->fd, F_GETOWNER_UIDS, uids) < 0)
 		return 0; /* kernel without CONFIG_CHECKPOINT_RESTORE: root's */
-	if (id_to_ns(proc, "uid_map", uids[0], &e->uid) < 0 || id_to_ns(proc, "uid_map", uids[1], &e->euid) < 0)
+	if (id_to_ns(proc, "uid_map", uids[0], &e->uid) < 0 ||
+	    id_to_ns(proc, "uid_map", uids[1], &e->euid) < 0)
 		e->uid = e->euid = 0;
 	return 0;
 }

@@ -201,8 +201,10 @@ static int load_contents(struct restore *r, const GhostEntry *e, int fd)
 	if (err >= 0 && fchmod(fd, e->mode & 07777) < 0)
 		err = -errno;
 	for (size_t i = 0; err >= 0 && i < e->n_xattrs; i++)
-		if (fsetxattr(fd, e->xattrs[i]->name, e->xattrs[i]->value.data, e->xattrs[i]->value.len, 0) < 0)
-			log_warn("ghost %u: attribute %s not set: %s", e->id, e->xattrs[i]->name, strerror(errno));
+		if (fsetxattr(fd, e->xattrs[i]->name, e->xattrs[i]->value.data, e->xattrs[i]->value.len, 0) <
+		    0)
+			log_warn("ghost %u: attribute %s not set: %s", e->id, e->xattrs[i]->name,
+				 strerror(errno));
 	if (err >= 0)
 		futimens(fd, times);
 	return err;
@@ -221,9 +223,9 @@ static int create_at(struct remote *hand, const GhostEntry *e, const char *path)
 	else if (!S_ISREG(e->mode))
 		remote_call(hand, SYS_mknodat, AT_FDCWD, name, e->mode, 0);
 	open_call = remote_call(hand, SYS_openat, AT_FDCWD, name,
-				dir ? O_RDONLY | O_DIRECTORY | O_CLOEXEC :
-				S_ISREG(e->mode) ? O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW :
-						   O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW,
+				dir		   ? O_RDONLY | O_DIRECTORY | O_CLOEXEC
+				: S_ISREG(e->mode) ? O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
+						   : O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW,
 				0600);
 	remote_call(hand, SYS_unlinkat, AT_FDCWD, name, dir ? AT_REMOVEDIR : 0);
 	err = remote_run(hand);

@@ -32,7 +32,8 @@ int files_top(const struct restore *r, uint32_t files_id)
 	return t && t->n_fds ? (int)t->fds[t->n_fds - 1]->fd + 1 : 0;
 }
 
-int files_table_find(const struct restore *r, uint32_t files_id, uint32_t fd, uint32_t *ret_file, bool *ret_cloexec)
+int files_table_find(const struct restore *r, uint32_t files_id, uint32_t fd, uint32_t *ret_file,
+		     bool *ret_cloexec)
 {
 	const FdTableEntry *t = find_table(r, files_id);
 
@@ -94,13 +95,15 @@ int files_install(struct restore *r, struct rtask *t)
 	if (!table)
 		return 0;
 	if (table->n_fds && (int)table->fds[table->n_fds - 1]->fd >= t->hand->slot->ctl) {
-		log_error("task %u: control socket %d lies among its descriptors", t->msg->id, t->hand->slot->ctl);
+		log_error("task %u: control socket %d lies among its descriptors", t->msg->id,
+			  t->hand->slot->ctl);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < table->n_fds; i += GROUP) {
 		err = install_group(r, t->hand, table->fds + i, MIN(table->n_fds - i, (size_t)GROUP));
 		if (err < 0)
-			return log_errno(err, "task %u: descriptors from %u on", t->msg->id, table->fds[i]->fd);
+			return log_errno(err, "task %u: descriptors from %u on", t->msg->id,
+					 table->fds[i]->fd);
 	}
 	return 0;
 }

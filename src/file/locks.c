@@ -49,7 +49,8 @@ static bool lock_known(const struct file_table *t, uint32_t file_id, const LockE
 	return false;
 }
 
-static int add_lock(struct file_table *files, const struct fd_table *t, const struct fd_slot *s, const char *line)
+static int add_lock(struct file_table *files, const struct fd_table *t, const struct fd_slot *s,
+		    const char *line)
 {
 	LockEntry *e = MSG_NEW(LockEntry, lock_entry);
 	int err = e ? parse_lock(line, e) : -ENOMEM;

@@ -43,7 +43,8 @@ int binary_copy(ProtobufCBinaryData *to, const void *bytes, size_t len)
 	return 0;
 }
 
-int file_shared_id(struct dump *d, const struct file_desc *f, uint64_t salt, uint32_t *ret_id, bool *ret_first)
+int file_shared_id(struct dump *d, const struct file_desc *f, uint64_t salt, uint32_t *ret_id,
+		   bool *ret_first)
 {
 	return shared_id(d, map_mix(map_mix(f->st.st_dev, f->st.st_ino), salt), ret_id, ret_first);
 }

@@ -85,7 +85,8 @@ static bool other_end_outside(struct dump *d, const struct file_desc *f)
 	struct pollfd p = { .fd = f->fd };
 	bool reads = (f->flags & O_ACCMODE) == O_RDONLY;
 
-	if ((f->flags & O_ACCMODE) == O_RDWR || file_has_end(d, f, (reads ? 1u << O_WRONLY : 1u << O_RDONLY) | 1u << O_RDWR))
+	if ((f->flags & O_ACCMODE) == O_RDWR ||
+	    file_has_end(d, f, (reads ? 1u << O_WRONLY : 1u << O_RDONLY) | 1u << O_RDWR))
 		return false;
 	return poll(&p, 1, 0) >= 0 && !(p.revents & (reads ? POLLHUP : POLLERR));
 }
@@ -95,8 +96,10 @@ static int check_outside(struct dump *d, const struct file_desc *f, PipeEntry *e
 	if (!is_unnamed(f) || !other_end_outside(d, f))
 		return 0;
 	if (!d->opt->criu && !d->opt->shell_job && !options_external(d->opt, f->link, NULL)) {
-		log_error("%s: its other end is outside the container; pass --external '%s' here and --inherit-fd "
-			  "'fd[N]:%s' at the restore", file_desc_name(f), f->link, f->link);
+		log_error("%s: its other end is outside the container; pass --external '%s' here and "
+			  "--inherit-fd "
+			  "'fd[N]:%s' at the restore",
+			  file_desc_name(f), f->link, f->link);
 		return -EOPNOTSUPP;
 	}
 	e->has_external = e->external = true;
@@ -280,7 +283,8 @@ static int pipe_restore(struct restore *r, const FileEntry *msg, struct remote *
 	int fd, err, helper = e->external ? -ENOLINK : helper_end(r, msg, hand);
 
 	if (e->external) {
-		log_error("%s: its other end was outside; pass --inherit-fd 'fd[N]:%s'", file_entry_name(msg), msg->link);
+		log_error("%s: its other end was outside; pass --inherit-fd 'fd[N]:%s'", file_entry_name(msg),
+			  msg->link);
 		return -ENOLINK;
 	}
 	if (helper < 0)

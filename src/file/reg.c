@@ -55,7 +55,8 @@ static const char *reg_problem(struct dump *d, const struct file_desc *f, enum p
 /* Another name of @f in the directory of @path, found by inode; *@path is replaced. */
 static int find_other_name(const struct file_desc *f, char **path)
 {
-	_cleanup_close_ int root = RET_NERRNO(openat(f->task->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	_cleanup_close_ int root =
+		RET_NERRNO(openat(f->task->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
 	char *slash = strrchr(*path, '/');
 	_cleanup_free_ char *dir = strndup(*path, slash - *path);
 	const char *rel = dir ? dir + strspn(dir, "/") : "";
@@ -162,7 +163,8 @@ static int reg_deps(struct restore *r, const FileEntry *msg)
 	const RegEntry *e = msg->reg;
 
 	if (e->path[0] != '/') {
-		log_error("%s: \"%s\" is no absolute path; the image is damaged", file_entry_name(msg), e->path);
+		log_error("%s: \"%s\" is no absolute path; the image is damaged", file_entry_name(msg),
+			  e->path);
 		return -EBADMSG;
 	}
 	if (e->has_ghost_id && !ghost_entry(r, e->ghost_id)) {
@@ -181,7 +183,8 @@ static int verify(const FileEntry *msg, int fd)
 	if (fstat(fd, &st) < 0)
 		return log_errno(errno, "%s: fstat", file_entry_name(msg));
 	if ((st.st_mode & S_IFMT) != (e->mode & S_IFMT) || (e->has_rdev && st.st_rdev != e->rdev)) {
-		log_error("%s: %s is now another kind of file; put the old one back", file_entry_name(msg), e->path);
+		log_error("%s: %s is now another kind of file; put the old one back", file_entry_name(msg),
+			  e->path);
 		return -ESTALE;
 	}
 	if (e->has_size && (uint64_t)st.st_size < e->size) {

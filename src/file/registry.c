@@ -10,12 +10,8 @@ static const size_t n_sock_kinds;
 #endif
 
 static const struct file_ops *const file_kinds[] = {
-	&pipe_ops,
-	&eventfd_ops,
-	&epoll_ops,
-	&tty_ops,
-	&refused_ops,
-	&reg_ops, /* last: everything that has a name */
+	&pipe_ops,  &eventfd_ops, &epoll_ops, &signalfd_ops, &timerfd_ops, &inotify_ops, &memfd_ops,
+	&pidfd_ops, &nsfd_ops,	  &tty_ops,   &refused_ops,  &reg_ops, /* last: everything that has a name */
 };
 
 const struct file_ops *file_ops_match(const struct file_desc *f)

@@ -83,12 +83,12 @@ const struct file_ops *file_ops_match(const struct file_desc *f);
 const struct file_ops *file_ops_kind(FileEntry__KindCase kind);
 
 /* A malloc()ed initialized message, for dump(); NULL when out of memory. */
-#define MSG_NEW(type, prefix)                  \
-	({                                     \
+#define MSG_NEW(type, prefix)                   \
+	({                                      \
 		type *_m = malloc(sizeof(*_m)); \
-		if (_m)                        \
-			prefix##__init(_m);    \
-		_m;                            \
+		if (_m)                         \
+			prefix##__init(_m);     \
+		_m;                             \
 	})
 /* Take @bytes (malloc()ed) as value of a bytes field. */
 static inline ProtobufCBinaryData binary_take(void *bytes, size_t len)
@@ -101,7 +101,8 @@ int binary_copy(ProtobufCBinaryData *to, const void *bytes, size_t len);
  * The id (from 1) of the shared thing behind @f (all descriptions with this st_dev, st_ino; @salt
  * tells apart things with the same inode). *@ret_first: asked for the first time.
  */
-int file_shared_id(struct dump *d, const struct file_desc *f, uint64_t salt, uint32_t *ret_id, bool *ret_first);
+int file_shared_id(struct dump *d, const struct file_desc *f, uint64_t salt, uint32_t *ret_id,
+		   bool *ret_first);
 
 /* The same for any key. */
 int shared_id(struct dump *d, uint64_t key, uint32_t *ret_id, bool *ret_first);
@@ -165,7 +166,8 @@ bool is_hands_own(struct dump *d, struct task *t, int number);
 /* tty.c: the controlling terminals nobody has open are descriptions too. */
 int tty_collect_controlling(struct dump *d);
 
-/* The path, from the root of f's mount namespace, of the ptmx node of the devpts @dev; left alone if none is found. */
+/* The path, from the root of f's mount namespace, of the ptmx node of the devpts @dev; left alone if none is
+ * found. */
 int tty_find_ptmx(struct dump *d, const struct file_desc *f, dev_t dev, char **ret);
 /* tty_restore.c: masters nobody in the image holds go to the keeper. */
 int tty_keep_masters(struct restore *r);

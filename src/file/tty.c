@@ -208,7 +208,8 @@ static int fill_state(struct dump *d, const struct file_desc *f, const struct te
 	if (err < 0 || !slave)
 		return err;
 	if (ioctl(slave->fd, FIONREAD, &queued) == 0 && queued)
-		log_warn("%s: %d characters typed and not read yet are not carried over", file_desc_name(slave), queued);
+		log_warn("%s: %d characters typed and not read yet are not carried over",
+			 file_desc_name(slave), queued);
 	if (t->pty) {
 		s->has_uid = s->has_gid = s->has_mode = true;
 		s->mode = slave->st.st_mode;
@@ -347,8 +348,8 @@ int tty_collect_controlling(struct dump *d)
 		dev_t nr;
 		int err;
 
-		if (d->tasks[i]->state == TASK_ZOMBIE || read_session(d->tasks[i], &sid, &nr, &pgrp) < 0 || !nr ||
-		    sid != d->tasks[i]->pid)
+		if (d->tasks[i]->state == TASK_ZOMBIE || read_session(d->tasks[i], &sid, &nr, &pgrp) < 0 ||
+		    !nr || sid != d->tasks[i]->pid)
 			continue;
 		err = collect_one(d, d->tasks[i], nr);
 		if (err < 0)

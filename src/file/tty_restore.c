@@ -265,7 +265,8 @@ static int open_slave(const FileEntry *msg, const struct tty_pty *p, struct remo
 	/* By its name, unless that is /dev/tty or leads to another terminal now. */
 	if (!streq(e->path, "/dev/tty") && (p->index == e->index || !p->dev))
 		fd = hand_open(hand, e->path, flags);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_rdev != makedev(136 + (p->index >> 20), p->index & 0xfffff)))
+	if (fd >= 0 &&
+	    (fstat(fd, &st) < 0 || st.st_rdev != makedev(136 + (p->index >> 20), p->index & 0xfffff)))
 		close_fd(&fd);
 	if (fd >= 0)
 		return fd;
@@ -304,8 +305,9 @@ int tty_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
 	if (fd >= 0)
 		return fd;
 	if (e->kind == TTY_OTHER || fd != -ENOENT)
-		return log_errno(fd, "%s: a terminal of the host; pass --shell-job or --inherit-fd 'fd[N]:tty[%x:%x]'",
-				 file_entry_name(msg), e->rdev, e->dev);
+		return log_errno(
+			fd, "%s: a terminal of the host; pass --shell-job or --inherit-fd 'fd[N]:tty[%x:%x]'",
+			file_entry_name(msg), e->rdev, e->dev);
 	fd = get_pty(r, msg, hand, &p);
 	if (fd < 0)
 		return log_errno(fd, "%s: opening %s", file_entry_name(msg), e->ptmx ?: "/dev/ptmx");
@@ -364,7 +366,8 @@ static int set_state(struct restore *r, const FileEntry *msg, int fd)
 	if (s->exclusive && ioctl(fd, TIOCEXCL) < 0)
 		return -errno;
 	if (p && s->has_uid && s->has_gid && s->has_mode) {
-		_cleanup_close_ int slave = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+		_cleanup_close_ int slave =
+			ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 		int err = slave < 0 ? 0 : file_chown(r, slave, s->uid, s->gid);
 
 		if (err < 0 || (slave >= 0 && fchmod(slave, s->mode & 07777) < 0))
@@ -375,7 +378,9 @@ static int set_state(struct restore *r, const FileEntry *msg, int fd)
 
 int tty_finish(struct restore *r, const FileEntry *msg, int fd)
 {
-	int err = msg->tty->state && !(msg->tty->hung_up && msg->tty->kind != TTY_MASTER) ? set_state(r, msg, fd) : 0;
+	int err = msg->tty->state && !(msg->tty->hung_up && msg->tty->kind != TTY_MASTER)
+			  ? set_state(r, msg, fd)
+			  : 0;
 
 	if (err < 0)
 		return log_errno(err, "%s: attributes of the terminal", file_entry_name(msg));
@@ -388,7 +393,8 @@ static bool is_hung_up(const struct restore *r, uint32_t tty_id)
 	for (uint32_t i = 1; i <= r->files->n; i++) {
 		const FileEntry *o = files_entry(r, i);
 
-		if (o->kind_case == FILE_ENTRY__KIND_TTY && o->tty->tty_id == tty_id && o->tty->kind == TTY_SLAVE)
+		if (o->kind_case == FILE_ENTRY__KIND_TTY && o->tty->tty_id == tty_id &&
+		    o->tty->kind == TTY_SLAVE)
 			return o->tty->hung_up;
 	}
 	return false;
@@ -433,7 +439,8 @@ int files_ctty(struct restore *r, struct rtask *t)
 		remote_call(t->hand, SYS_ioctl, number, TIOCSCTTY, 0);
 		remote_call(t->hand, SYS_close, number);
 		err = remote_run(t->hand);
-		return err < 0 ? log_errno(err, "%s: as controlling terminal of %d", file_entry_name(o), pid) : 0;
+		return err < 0 ? log_errno(err, "%s: as controlling terminal of %d", file_entry_name(o), pid)
+			       : 0;
 	}
 	return 0;
 }
