@@ -4,7 +4,7 @@
  * with their ids and keys, POSIX message queues. A thread of ours stands in the namespace for it.
  *
  * Not shown or not settable by the kernel, and therefore new after a restore: times and pids of the
- * last operations. Semaphore adjustments (SEM_UNDO) cannot be read: a task that has any is refused.
+ * last operations.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -247,6 +247,8 @@ static int ipc_dump(struct dump *d, const struct ns *ns, NsEntry *msg)
 	err = ns_visit(ns->fd, dump_in, &v);
 	if (!err)
 		err = mqueue_dump(d, ns, &v);
+	if (!err)
+		err = semadj_dump(d, ns, v.msg);
 	return err < 0 ? log_errno(err, "ipc namespace of pid %d", ns->task->pid) : 0;
 }
 
@@ -283,6 +285,8 @@ static int ipc_finish(struct restore *r, struct rtask *t, const NsEntry *msg)
 	struct ipc_visit v = { .img = r->img, .ns_id = msg->id, .msg = msg->ipc };
 	int err = ns_visit_task(t->pid, NS_IPC, finish_in, &v);
 
+	if (!err)
+		err = semadj_restore(r, v.msg);
 	return err < 0 ? log_errno(err, "ipc namespace %u", msg->id) : 0;
 }
 
@@ -301,41 +305,10 @@ static int ipc_check(const struct restore *r, const NsEntry *msg)
 		err = ipc_msg_check(e->msgs[i]);
 	for (size_t i = 0; e && i < e->n_mqueues && !err; i++)
 		err = mqueue_check(e->mqueues[i]);
-	return err;
-}
-
-static int count_sems(void *arg)
-{
-	_cleanup_free_ int64_t *rows = NULL;
-
-	return ipc_list("sem", 2, &rows, arg);
-}
-
-/* Whether @t ever used SEM_UNDO: its undo list is not the empty one every child of ours has. */
-static bool has_undo(const struct task *t)
-{
-	return sys_kcmp(t->pid, getpid(), KCMP_SYSVSEM, 0, 0) > 0;
-}
-
-static int ipc_survey(struct dump *d, const struct ns *ns)
-{
-	size_t n = 0;
-	int err = ns_visit(ns->fd, count_sems, &n);
-
-	if (err < 0)
-		return log_errno(err, "pid %d: /proc/sysvipc/sem", ns->task->pid);
-	for (size_t i = 0; n && i < d->n_tasks && !err; i++)
-		if (d->tasks[i]->ns[NS_IPC] == ns && has_undo(d->tasks[i]))
-			err = dump_obstacle(
-				d,
-				"pid %d: it used semop with SEM_UNDO, and the kernel does not show "
-				"semaphore adjustments; stop it",
-				d->tasks[i]->pid);
-	return err;
+	return err < 0 ? err : semadj_check(r, msg);
 }
 
 const struct ns_ops ns_ipc_ops = {
-	.survey = ipc_survey,
 	.dump = ipc_dump,
 	.check = ipc_check,
 	.restore = ipc_restore,

@@ -26,6 +26,11 @@ int mqueue_restore(const struct ipc_visit *v);
 /* This one stands outside. */
 int mqueue_dump(struct dump *d, const struct ns *ns, struct ipc_visit *v);
 
+/* semadj.c: by the hands of the tasks. */
+int semadj_dump(struct dump *d, const struct ns *ns, IpcNsEntry *msg);
+int semadj_check(const struct restore *r, const NsEntry *msg);
+int semadj_restore(struct restore *r, const IpcNsEntry *msg);
+
 int ipc_shm_check(const IpcShmEntry *msg);
 int ipc_sem_check(const IpcSemEntry *msg);
 int ipc_msg_check(const IpcMsgEntry *msg);

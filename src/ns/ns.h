@@ -39,6 +39,9 @@ int ns_enter(struct restore *r, struct rtask *t);
  * descriptors are installed, before its threads are cloned (unshare(2) wants one) and before creds.
  */
 int ns_enter_user(struct restore *r, struct rtask *t);
-/* After all memory is restored: segments removed while attached are removed, late sysctls. */
+/*
+ * After all memory is restored, before creds: segments removed while attached are removed, SEM_UNDO
+ * adjustments by the hands, late sysctls.
+ */
 int ns_finish(struct restore *r);
 void ns_restore_done(struct restore *r);
