@@ -13,6 +13,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "base/syscalls.h"
 #include "cgroup/cgroup.h"
 #include "engine/dumping.h"
@@ -214,14 +215,26 @@ static int stage_memory(void *ctx)
 static int stage_inventory(void *ctx)
 {
 	struct dumping *c = ctx;
-	const struct image_about about = {
+	struct image_about about = {
 		.container = c->opt->ct,
 		.root_pid = (uint32_t)c->opt->pid,
 		.n_tasks = (uint32_t)c->d.n_tasks,
 		.network_lock = c->opt->netlock == NETLOCK_SKIP ? "skip" : "nftables",
+		.n_options = c->opt->n_externals,
 	};
-	int ret = image_describe(c->d.img, &about);
+	char **options = calloc(about.n_options + 1, sizeof(*options));
+	int ret = options ? 0 : -ENOMEM;
 
+	for (size_t i = 0; !ret && i < about.n_options; i++) {
+		options[i] = xasprintf("--external=%s:%s", c->opt->externals[i].key, c->opt->externals[i].value);
+		ret = options[i] ? 0 : -ENOMEM;
+	}
+	about.options = (const char *const *)options;
+	if (!ret)
+		ret = image_describe(c->d.img, &about);
+	for (size_t i = 0; options && options[i]; i++)
+		free(options[i]);
+	free(options);
 	return ret < 0 ? ret : image_commit(c->d.img);
 }
 
@@ -237,6 +250,18 @@ static int stage_post_dump(void *ctx)
 	return ret;
 }
 
+/* Dead, if not yet reaped by its parent. */
+static bool has_ended(const struct task *t)
+{
+	_cleanup_free_ char *stat = NULL;
+	const char *state;
+
+	if (t->state == TASK_ZOMBIE || read_text_at(t->proc, "stat", &stat) < 0)
+		return true;
+	state = proc_stat_field(stat, 3);
+	return !state || *state == 'Z' || *state == 'X';
+}
+
 /* All threads are ours to reap; a pid namespace's init is reported after all others. */
 static void reap(struct dump *d)
 {
@@ -247,11 +272,8 @@ static void reap(struct dump *d)
 
 		while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
 			;
-		for (size_t i = 0; i < d->n_tasks && !alive; i++) {
-			struct stat st;
-
-			alive = d->tasks[i]->state != TASK_ZOMBIE && fstatat(d->tasks[i]->proc, "fd", &st, 0) == 0;
-		}
+		for (size_t i = 0; i < d->n_tasks && !alive; i++)
+			alive = !has_ended(d->tasks[i]);
 		if (!alive)
 			return;
 		usleep(500);
