@@ -354,7 +354,7 @@ static int taken_ranges(struct restore *r, struct ranges *l)
 
 	if (ret >= 0)
 		ret = vmas_parse(text, &own);
-	for (size_t i = 0; ret >= 0 && i < own.n; i++)
+	for (size_t i = 0; ret >= 0 && i < own.n && own.v[i].end <= TASK_TOP; i++)
 		ret = add_range(l, own.v[i].start, own.v[i].end);
 	for (size_t i = 0; ret >= 0 && i < r->mms->n_mms; i++)
 		for (size_t k = 0; ret >= 0 && k < r->mms->mms[i]->n_areas; k++)
