@@ -106,7 +106,8 @@ static const char *find_config(char *const *argv, bool *ret_none)
 			*ret_none = true;
 		if (streq(*argv, "--config") && argv[1])
 			v = argv[1];
-		file = v ?: file;
+		if (v)
+			file = v;
 	}
 	return file;
 }

@@ -117,6 +117,7 @@ static int create_in(struct image *img)
 	}
 	if (errno != ENOENT)
 		return log_errno(errno, "%s/" INVENTORY_NAME, img->path);
+	img->ours = true;
 	return 0;
 }
 
@@ -130,7 +131,8 @@ int image_create(const char *path, struct image **ret)
 	img->writing = true;
 	err = create_in(img);
 	if (err < 0) {
-		image_remove(img);
+		if (img->made_dir)
+			rmdir(img->path);
 		image_free(img);
 		return err;
 	}
@@ -183,16 +185,20 @@ int image_raw_open(struct image *img, const char *name)
 	return fd_high(fd);
 }
 
+/* The inventory first: what is left if we die half-way is no image. */
 void image_remove(struct image *img)
 {
-	if (!img->writing)
+	if (!img->ours)
 		return;
+	if (img->dirfd >= 0) {
+		unlinkat(img->dirfd, INVENTORY_NAME, 0);
+		unlinkat(img->dirfd, INVENTORY_TMP, 0);
+	}
 	for (size_t i = 0; i < img->n_files; i++)
 		unlinkat(img->dirfd, img->files[i].name, 0);
-	if (img->dirfd >= 0)
-		unlinkat(img->dirfd, INVENTORY_TMP, 0);
 	if (img->made_dir)
 		rmdir(img->path);
+	img->ours = false;
 }
 
 void image_free(struct image *img)

@@ -32,7 +32,8 @@ int image_create(const char *path, struct image **ret);
 int image_open(const char *path, struct image **ret);
 /* Close; an uncommitted new image's files are left (see image_remove()). */
 void image_free(struct image *img);
-/* Undo of image_create(): remove every file we made, and the directory if we made it. */
+/* Undo of image_create(), also after the commit: remove every file we made, and the directory if we made it.
+ */
 void image_remove(struct image *img);
 /* fsync everything, compute checksums, rename inventory.img into place: the commit. */
 int image_commit(struct image *img);

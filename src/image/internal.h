@@ -25,7 +25,9 @@ struct image_member {
 struct image {
 	char *path;
 	int dirfd;
-	bool writing, made_dir;
+	bool writing; /* until the commit */
+	bool ours; /* image_remove() may remove it */
+	bool made_dir;
 	struct image_member *files;
 	size_t n_files;
 	InventoryEntry *inventory;

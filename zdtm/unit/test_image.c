@@ -172,6 +172,30 @@ static void test_uncommitted(void **state)
 	*strrchr(f->dir, '/') = 0;
 }
 
+/* A script refused the complete image: nothing of it is left. */
+static void test_remove_committed(void **state)
+{
+	struct fix *f = *state;
+	struct image *img;
+	char sub[96];
+	int fd;
+
+	snprintf(sub, sizeof(sub), "%s/new", f->dir);
+	assert_int_equal(image_create(sub, &img), 0);
+	fd = image_raw_create(img, "pages-1.img");
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(image_commit(img), 0);
+	image_remove(img);
+	image_free(img);
+	assert_int_equal(access(sub, F_OK), -1);
+	assert_int_equal(make_image(f, 1), 0);
+	assert_int_equal(image_open(f->dir, &img), 0);
+	image_remove(img); /* opened, not made by us: stays */
+	image_free(img);
+	assert_int_equal(try_open(f), 0);
+}
+
 static void test_no_second_image(void **state)
 {
 	struct fix *f = *state;
@@ -406,10 +430,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_round_trip),	   T(test_one_record), T(test_uncommitted), T(test_no_second_image),
-		T(test_two_writers),	   T(test_bad_names),  T(test_missing),	    T(test_not_regular),
-		T(test_truncated),	   T(test_bit_flips),  T(test_longer),	    T(test_hostile_records),
-		T(test_hostile_inventory),
+		T(test_round_trip),	  T(test_one_record),	     T(test_uncommitted),
+		T(test_remove_committed), T(test_no_second_image),   T(test_two_writers),
+		T(test_bad_names),	  T(test_missing),	     T(test_not_regular),
+		T(test_truncated),	  T(test_bit_flips),	     T(test_longer),
+		T(test_hostile_records),  T(test_hostile_inventory),
 #undef T
 	};
 
