@@ -223,11 +223,25 @@ static int dump_set(const struct cgroup_table *t, size_t i, CgroupEntry *msg)
 	return e->paths ? 0 : log_oom();
 }
 
+/* All placements, whether tasks_dump() and ns_dump() asked for them already or not. */
+static int collect_sets(struct dump *d)
+{
+	uint32_t id;
+	int err = 0;
+
+	for (size_t i = 0; i < d->n_tasks && !err; i++)
+		for (size_t k = 0; k < d->tasks[i]->n_threads && d->tasks[i]->state != TASK_ZOMBIE && !err; k++)
+			err = cgroup_id_of(d, d->tasks[i]->threads[k].tid, &id);
+	for (size_t i = 0; i < d->n_ns && !err; i++)
+		if (d->ns[i]->kind == NS_CGROUP)
+			err = cgroup_ns_root_id(d, d->ns[i], &id);
+	return err;
+}
+
 int cgroup_dump(struct dump *d)
 {
 	struct cgroup_table *t;
 	CgroupEntry *msg;
-	uint32_t id;
 	int err;
 
 	if (d->opt->cgroups == CGROUP_NONE || d->opt->cgroups == CGROUP_IGNORE)
@@ -239,10 +253,7 @@ int cgroup_dump(struct dump *d)
 	if (!msg)
 		return log_oom();
 	cgroup_entry__init(msg);
-	/* the roots of cgroup namespaces are placements too, whether ns_dump() was there yet or not */
-	for (size_t i = 0; i < d->n_ns && !err; i++)
-		if (d->ns[i]->kind == NS_CGROUP)
-			err = cgroup_ns_root_id(d, d->ns[i], &id);
+	err = collect_sets(d);
 	for (size_t i = 0; i < t->n_sets && !err; i++)
 		err = dump_set(t, i, msg);
 	for (size_t i = 0; i < t->n_hiers && !err; i++)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Weak stand-ins while parts land. */
-#include "cgroup/cgroup.h"
 #include "file/file.h"
 #include "net/net.h"
 #include "ns/ns.h"
@@ -22,13 +21,3 @@ W(int, net_restore_config, struct restore *r, struct rtask *t) { return 0; }
 W(int, net_finish, struct restore *r) { return 0; }
 W(int, net_undo, struct restore *r) { return 0; }
 W(void, net_restore_done, struct restore *r) { }
-W(int, cgroup_survey, struct dump *r) { return 0; }
-W(int, cgroup_dump, struct dump *r) { return 0; }
-W(int, cgroup_id_of, struct dump *r, pid_t tid, uint32_t *id) { return 0; }
-W(void, cgroup_dump_done, struct dump *r) { }
-W(int, cgroup_load, struct restore *r) { return 0; }
-W(int, cgroup_make, struct restore *r) { return 0; }
-W(int, cgroup_place, struct restore *r, pid_t tid, uint32_t id) { return 0; }
-W(int, cgroup_limits, struct restore *r) { return 0; }
-W(int, cgroup_undo, struct restore *r) { return 0; }
-W(void, cgroup_restore_done, struct restore *r) { }

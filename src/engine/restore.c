@@ -255,10 +255,13 @@ static int stage_objects(void *ctx)
 			continue;
 		if (first_of(r, i, files_id))
 			ret = files_install(r, &r->tasks[i]);
-		if (ret >= 0)
-			ret = threads_clone(r, &r->tasks[i]);
 		if (ret >= 0 && first_of(r, i, fs_id))
 			ret = fs_restore(r, &r->tasks[i]);
+		/* needs a single thread, and drops the power over what is outside */
+		if (ret >= 0)
+			ret = ns_enter_user(r, &r->tasks[i]);
+		if (ret >= 0)
+			ret = threads_clone(r, &r->tasks[i]);
 	}
 	return ret;
 }
@@ -284,6 +287,8 @@ static int stage_become(void *ctx)
 	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)
 		if (r->tasks[i].hand)
 			ret = mem_finish(r, &r->tasks[i]);
+	if (ret >= 0)
+		ret = ns_finish(r);
 	if (ret >= 0)
 		ret = tree_seize(r);
 	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)

@@ -165,13 +165,17 @@ static int clone_child(struct restore *r, struct rtask *c, struct remote *by, ui
 		.exit_signal = m->exit_signal,
 	};
 	struct remote *hand;
-	int pidfd = -1, ret = clone_task(r, by, &spec, &hand, &pidfd);
+	int pidfd = -1, ret = ns_before_child(r, c->parent, c);
 
+	if (ret < 0)
+		return ret;
+	ret = clone_task(r, by, &spec, &hand, &pidfd);
 	if (ret == -EEXIST)
 		log_error("pid %d is taken; it cannot be given to its task", m->pid);
 	if (ret < 0)
 		return log_errno(ret, "pid %d cannot be cloned", m->pid);
-	return own(c, hand, pidfd);
+	ret = ns_after_child(r, c->parent, c);
+	return ret < 0 ? ret : own(c, hand, pidfd);
 }
 
 static int start_helper(struct restore *r, struct session_helper *h)
