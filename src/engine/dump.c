@@ -5,6 +5,7 @@
  * refused it. What is lost after it: the source (unless it is to go on).
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <signal.h>
 #include <stdio.h>
@@ -250,33 +251,26 @@ static int stage_post_dump(void *ctx)
 	return ret;
 }
 
-/* Dead, if not yet reaped by its parent. */
-static bool has_ended(const struct task *t)
-{
-	_cleanup_free_ char *stat = NULL;
-	const char *state;
-
-	if (t->state == TASK_ZOMBIE || read_text_at(t->proc, "stat", &stat) < 0)
-		return true;
-	state = proc_stat_field(stat, 3);
-	return !state || *state == 'Z' || *state == 'X';
-}
-
-/* All threads are ours to reap; a pid namespace's init is reported after all others. */
+/* Threads that we trace are reported to us first; only then does their parent learn of the end. */
 static void reap(struct dump *d)
 {
 	double end = stage_now_ms() + 10000;
+	size_t i = 0;
 
 	while (stage_now_ms() < end) {
-		bool alive = false;
+		struct pollfd p = { .events = POLLIN };
 
 		while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
 			;
-		for (size_t i = 0; i < d->n_tasks && !alive; i++)
-			alive = !has_ended(d->tasks[i]);
-		if (!alive)
+		while (i < d->n_tasks) {
+			p.fd = d->tasks[i]->pidfd;
+			if (d->tasks[i]->state != TASK_ZOMBIE && poll(&p, 1, 0) == 0)
+				break;
+			i++;
+		}
+		if (i == d->n_tasks)
 			return;
-		usleep(500);
+		usleep(200);
 	}
 	log_warn("some of the dumped processes are still ending");
 }
