@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@
 
 #define GLOBAL_CONFIG "/etc/lxc/lxc.conf"
 #define DEFAULT_PATH "/var/lib/lxc"
+#define STOP_SECONDS 10 /* a monitor may take to clear up */
 
 int lxc_default_path(char **ret)
 {
@@ -315,16 +317,52 @@ static int assemble_restore(struct options *o, const struct container *ct)
 	return ret < 0 ? log_errno(ret, "container %s", ct->name) : 0;
 }
 
-int container_check_stopped(const struct container *ct)
+static bool is_dead(pid_t pid)
+{
+	_cleanup_free_ char *stat = NULL;
+	const char *state;
+
+	if (proc_read(pid, "stat", &stat) < 0)
+		return true;
+	state = proc_stat_field(stat, 3);
+	return !state || *state == 'Z' || *state == 'X';
+}
+
+/*
+ * Wait for a monitor that only clears up after its dead init: -ECONNREFUSED when it is gone; 0 when
+ * the container runs, another error when that cannot be said.
+ */
+static int wait_monitor(const struct container *ct)
 {
 	pid_t pid;
-	int ret = lxc_monitor_init_pid(ct->lxcpath, ct->name, &pid);
+	int ret;
+
+	for (int i = 0; i < STOP_SECONDS * 100; i++) {
+		ret = lxc_monitor_init_pid(ct->lxcpath, ct->name, &pid);
+		if (ret == -ECONNREFUSED || ret == -EPERM || (!ret && !is_dead(pid)))
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	}
+	return ret;
+}
+
+int container_check_stopped(const struct container *ct)
+{
+	int ret = wait_monitor(ct);
 
 	if (ret == -ECONNREFUSED)
 		return 0;
 	log_error("container %s: is running%s; stop it first with lxc-stop -n %s", ct->name,
 		  ret == -EPERM ? " for another user" : "", ct->name);
 	return -EBUSY;
+}
+
+void lxc_wait_stopped(const struct options *o)
+{
+	_cleanup_(container_done) struct container ct = { 0 };
+
+	if (!container_load(o, &ct) && wait_monitor(&ct) != -ECONNREFUSED)
+		log_warn("container %s: dumped, but its monitor still runs", ct.name);
 }
 
 int lxc_assemble(struct options *o)

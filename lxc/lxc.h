@@ -13,6 +13,8 @@
  * mounts and links. What the command line set stays. 0 or a negative errno.
  */
 int lxc_assemble(struct options *o);
+/* After a dump that ended the container: until its monitor has cleared up and is gone. */
+void lxc_wait_stopped(const struct options *o);
 /*
  * Restore o->ct from o->images_dir as a child of a new monitor of LXC's, which executes us again as
  * `criu`; what LXC cannot pass on lies in a request file. The container is RUNNING on success.

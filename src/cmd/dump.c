@@ -34,5 +34,9 @@ int cmd_dump(struct options *o, const struct option_rest *rest)
 		return cmd_print_options(o, VERB_DUMP);
 	if (cmd_prepare(o, "dump.log") < 0)
 		return 1;
-	return engine_dump(o) < 0;
+	if (engine_dump(o) < 0)
+		return 1;
+	if (o->ct && !o->leave_running && !o->leave_stopped)
+		lxc_wait_stopped(o);
+	return 0;
 }

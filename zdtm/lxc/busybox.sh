@@ -19,7 +19,7 @@ case_dump_stops() {
 	local was
 	begin
 	lab_dump "$DIR/img"
-	wait_for 5 test "$(lab_state)" = STOPPED || fail "after the dump it is $(lab_state)"
+	[ "$(lab_state)" = STOPPED ] || fail "after the dump it is $(lab_state)"
 	was=$(lab_count)
 	sleep 0.3
 	[ "$(lab_count)" = "$was" ] || fail "the counter runs on"
@@ -58,7 +58,7 @@ $CT" ] || fail "attach: $(lxc-attach -n "$CT" -- /bin/hostname)"
 	lxc-unfreeze -n "$CT" && [ "$(lab_state)" = RUNNING ] || fail "unfreeze: $(lab_state)"
 	lab_counts_on
 	lxc-stop -n "$CT" -t 10 || fail "lxc-stop"
-	wait_for 5 test "$(lab_state)" = STOPPED || fail "stop: $(lab_state)"
+	wait_for 5 lab_is STOPPED || fail "stop: $(lab_state)"
 }
 
 case_network() {

@@ -78,6 +78,10 @@ lab_state() {
 	lxc-info -n "${1:-$CT}" -s -H
 }
 
+lab_is() { # STATE [NAME]
+	[ "$(lab_state "${2:-$CT}")" = "$1" ]
+}
+
 lab_count() {
 	cat "/var/lib/lxc/${1:-$CT}/rootfs/count.now"
 }
@@ -105,7 +109,7 @@ lab_restore() {
 # Dump, restore, and look whether it lives.
 lab_there_and_back() {
 	lab_dump "$DIR/img"
-	wait_for 5 test "$(lab_state)" = STOPPED || fail "after the dump it is $(lab_state)"
+	[ "$(lab_state)" = STOPPED ] || fail "after the dump it is $(lab_state)"
 	lab_restore "$DIR/img" "$@"
 	[ "$(lab_state)" = RUNNING ] || fail "after the restore it is $(lab_state)"
 	lab_counts_on
@@ -157,7 +161,7 @@ lab_down() {
 		[ -d "$ct" ] || continue
 		ct=${ct##*/}
 		lxc-stop -k -n "$ct" > /dev/null 2>&1
-		wait_for 10 test "$(lab_state "$ct")" = STOPPED
+		wait_for 10 lab_is STOPPED "$ct"
 		lxc-destroy -n "$ct" > /dev/null 2>&1
 	done
 	wait_for 5 lab_leaks || { lab_leaks; [ $status != 0 ] || status=1; }

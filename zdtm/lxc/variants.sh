@@ -88,7 +88,7 @@ case_standalone() {
 	local pid
 	begin < /dev/null
 	lab_dump "$DIR/img"
-	wait_for 5 test "$(lab_state)" = STOPPED
+	wait_for 5 lab_is STOPPED
 	lab_restore "$DIR/img" --no-lxc-monitor -d --pidfile "$DIR/pid"
 	pid=$(cat "$DIR/pid")
 	lab_counts_on
@@ -99,9 +99,9 @@ case_standalone() {
 case_lxc_checkpoint() {
 	begin < /dev/null
 	"$LAB_TOP/lxc/lxc-checkpoint" -s -n "$CT" -D "$DIR/img" || fail "dump: $(tail -5 "$DIR/img/dump.log")"
-	wait_for 5 test "$(lab_state)" = STOPPED || fail "after the dump it is $(lab_state)"
+	wait_for 5 lab_is STOPPED || fail "after the dump it is $(lab_state)"
 	"$LAB_TOP/lxc/lxc-checkpoint" -r -n "$CT" -D "$DIR/img" || fail "restore: $(tail -5 "$DIR/img/restore.log")"
-	wait_for 5 test "$(lab_state)" = RUNNING || fail "after the restore it is $(lab_state)"
+	wait_for 5 lab_is RUNNING || fail "after the restore it is $(lab_state)"
 	lab_counts_on
 	lab_ping
 }
@@ -115,7 +115,7 @@ case_refusals() {
 	out=$("$CTCR" dump --ct "$CT.no" -D "$DIR/x" 2>&1) && fail "dumped an unknown container"
 	case $out in *"not found"*) ;; *) fail "unknown: $out" ;; esac
 	lxc-stop -k -n "$CT"
-	wait_for 5 test "$(lab_state)" = STOPPED
+	wait_for 5 lab_is STOPPED
 	out=$("$CTCR" dump --ct "$CT" -D "$DIR/x" 2>&1) && fail "dumped a stopped container"
 	case $out in *"is not running"*) ;; *) fail "stopped: $out" ;; esac
 	[ ! -e "$DIR/x/inventory.img" ] || fail "an image of nothing"
