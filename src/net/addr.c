@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Addresses, IPv4 and IPv6.
+ *
+ * Put on links that are up, in the kernel's order (the first of a subnet is the primary one). IPv6
+ * addresses are added without duplicate detection, which would make them unusable for seconds, and
+ * then given their own flags. Addresses the kernel made by itself and the image has not are removed.
+ * Cannot be set by a program, and is lost: IFA_F_TEMPORARY, IFA_F_DADFAILED, time stamps.
+ */
+#include <arpa/inet.h>
+#include <linux/if_addr.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "net/link.h"
+
+#define IFA_TOP IFA_PROTO
+/* What inet6_rtm_newaddr() takes; IPv4 ignores what it does not know. */
+#define USER_FLAGS (IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
+
+static int take_bytes(const struct nlattr *a, protobuf_c_boolean *has, ProtobufCBinaryData *ret)
+{
+	if (has)
+		*has = true;
+	return bytes_copy(ret, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+}
+
+static int dump_attrs(const struct nlattr *const *tb, AddrEntry *m)
+{
+	const struct ifa_cacheinfo *ci = NULL;
+	int ret;
+
+	if (!tb[IFA_ADDRESS] && !tb[IFA_LOCAL])
+		return -EBADMSG;
+	ret = take_bytes(tb[IFA_ADDRESS] ? tb[IFA_ADDRESS] : tb[IFA_LOCAL], NULL, &m->address);
+	if (ret == 0 && tb[IFA_LOCAL])
+		ret = take_bytes(tb[IFA_LOCAL], &m->has_local, &m->local);
+	if (ret == 0 && tb[IFA_BROADCAST])
+		ret = take_bytes(tb[IFA_BROADCAST], &m->has_broadcast, &m->broadcast);
+	if (ret == 0 && rtnl_str(tb[IFA_LABEL])) {
+		m->label = strdup(rtnl_str(tb[IFA_LABEL]));
+		ret = m->label ? 0 : -ENOMEM;
+	}
+	if (tb[IFA_CACHEINFO] && mnl_attr_get_payload_len(tb[IFA_CACHEINFO]) >= sizeof(*ci))
+		ci = mnl_attr_get_payload(tb[IFA_CACHEINFO]);
+	if (ci && !(m->flags & IFA_F_PERMANENT)) {
+		m->has_preferred = m->has_valid = true;
+		m->preferred = ci->ifa_prefered;
+		m->valid = ci->ifa_valid;
+	}
+	m->has_metric = tb[IFA_RT_PRIORITY] != NULL;
+	m->metric = rtnl_u32(tb[IFA_RT_PRIORITY], 0);
+	m->has_proto = tb[IFA_PROTO] != NULL;
+	m->proto = rtnl_u8(tb[IFA_PROTO], 0);
+	return ret;
+}
+
+static int addr_parse(const struct nlmsghdr *h, AddrEntry **ret)
+{
+	const struct nlattr *tb[IFA_TOP + 1] = { 0 };
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+	int err = rtnl_attrs(h, sizeof(*ifa), tb, IFA_TOP);
+	AddrEntry *m;
+
+	if (err < 0)
+		return err;
+	m = malloc(sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	addr_entry__init(m);
+	m->index = ifa->ifa_index;
+	m->family = ifa->ifa_family;
+	m->prefixlen = ifa->ifa_prefixlen;
+	m->scope = ifa->ifa_scope;
+	m->flags = rtnl_u32(tb[IFA_FLAGS], ifa->ifa_flags);
+	err = dump_attrs(tb, m);
+	if (err < 0) {
+		addr_entry__free_unpacked(m, NULL);
+		return err;
+	}
+	*ret = m;
+	return 0;
+}
+
+static bool is_inet(const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+
+	return mnl_nlmsg_get_payload_len(h) >= sizeof(*ifa) &&
+	       (ifa->ifa_family == AF_INET || ifa->ifa_family == AF_INET6);
+}
+
+int addrs_dump(struct net_dump *n)
+{
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	int ret = rtnl_list_family(&n->rt, RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg), &list);
+
+	for (size_t i = 0; i < list.n && ret == 0; i++) {
+		NetEntry *m = n->msg;
+
+		if (!is_inet(list.v[i]))
+			continue;
+		if (!GROW(m->addrs, m->n_addrs))
+			return log_oom();
+		ret = addr_parse(list.v[i], &m->addrs[m->n_addrs]);
+		if (ret == 0)
+			m->n_addrs++;
+	}
+	return ret < 0 ? log_errno(ret, "network namespace %u: list of addresses", n->msg->ns_id) : 0;
+}
+
+static const ProtobufCBinaryData *own_address(const AddrEntry *m)
+{
+	return m->has_local ? &m->local : &m->address;
+}
+
+static const char *addr_text(const AddrEntry *m, char buf[INET6_ADDRSTRLEN])
+{
+	return inet_ntop(m->family, own_address(m)->data, buf, INET6_ADDRSTRLEN) ? buf : "?";
+}
+
+static int addr_check(const NetEntry *net, const AddrEntry *m)
+{
+	size_t len = m->family == AF_INET ? 4 : m->family == AF_INET6 ? 16 : 0;
+
+	if (len && m->address.len == len && (!m->has_local || m->local.len == len) &&
+	    (!m->has_broadcast || m->broadcast.len == len) && m->prefixlen <= len * 8 && m->scope <= 255 &&
+	    (!m->label || strlen(m->label) < 16) && link_entry(net, m->index))
+		return 0;
+	log_error("image: network namespace %u: an address of link %u is damaged", net->ns_id, m->index);
+	return -EBADMSG;
+}
+
+static int addr_request(const AddrEntry *m, uint32_t flags, struct rtnl_req *q)
+{
+	const struct ifaddrmsg ifa = { .ifa_family = m->family,
+				       .ifa_prefixlen = m->prefixlen,
+				       .ifa_scope = m->scope,
+				       .ifa_index = m->index };
+	struct ifa_cacheinfo ci = { .ifa_prefered = UINT32_MAX, .ifa_valid = UINT32_MAX };
+	uint8_t proto = m->proto;
+	int ret;
+
+	rtnl_begin(q, RTM_NEWADDR, NLM_F_CREATE, &ifa, sizeof(ifa));
+	ret = rtnl_put(q, IFA_ADDRESS, m->address.data, m->address.len);
+	if (ret == 0 && (m->has_local || m->family == AF_INET))
+		ret = rtnl_put(q, IFA_LOCAL, own_address(m)->data, own_address(m)->len);
+	if (ret == 0 && m->has_broadcast)
+		ret = rtnl_put(q, IFA_BROADCAST, m->broadcast.data, m->broadcast.len);
+	if (ret == 0 && m->label)
+		ret = rtnl_put_str(q, IFA_LABEL, m->label);
+	if (m->has_valid) {
+		ci.ifa_prefered = m->has_preferred ? m->preferred : m->valid;
+		ci.ifa_valid = m->valid ? m->valid : 1;
+	}
+	if (ret == 0)
+		ret = rtnl_put(q, IFA_CACHEINFO, &ci, sizeof(ci));
+	if (ret == 0)
+		ret = rtnl_put(q, IFA_FLAGS, &flags, 4);
+	if (ret == 0 && m->has_metric)
+		ret = rtnl_put(q, IFA_RT_PRIORITY, &m->metric, 4);
+	if (ret == 0 && m->has_proto)
+		ret = rtnl_put(q, IFA_PROTO, &proto, 1);
+	return ret;
+}
+
+static int addr_add(struct rnet *n, const AddrEntry *m)
+{
+	uint32_t flags = m->flags & USER_FLAGS;
+	char text[INET6_ADDRSTRLEN];
+	struct rtnl_req q;
+	int ret = addr_request(m, m->family == AF_INET6 ? flags | IFA_F_NODAD : flags, &q);
+
+	if (ret == 0)
+		ret = rtnl_do(&n->rt, &q);
+	if (ret == 0 && m->family == AF_INET6 && !(flags & IFA_F_NODAD)) {
+		ret = addr_request(m, flags, &q);
+		q.h.nlmsg_flags |= NLM_F_REPLACE;
+		if (ret == 0)
+			ret = rtnl_do(&n->rt, &q);
+	}
+	if (ret == 0 || ret == -EEXIST)
+		return 0;
+	return log_errno(ret, "link %s: address %s/%u%s%s", link_entry(n->msg, m->index)->name, addr_text(m, text),
+			 m->prefixlen, n->rt.why[0] ? ": " : "", n->rt.why);
+}
+
+static bool same_address(const AddrEntry *a, const AddrEntry *b)
+{
+	return a->index == b->index && a->family == b->family && a->prefixlen == b->prefixlen &&
+	       a->address.len == b->address.len && memcmp(a->address.data, b->address.data, a->address.len) == 0 &&
+	       memcmp(own_address(a)->data, own_address(b)->data, a->address.len) == 0;
+}
+
+static int addr_remove_if_new(struct rnet *n, const AddrEntry *m)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct rtnl_req q;
+	int ret;
+
+	if (!link_entry(n->msg, m->index))
+		return 0; /* of a link that waits here, or a fallback device */
+	for (size_t i = 0; i < n->msg->n_addrs; i++)
+		if (same_address(n->msg->addrs[i], m))
+			return 0;
+	ret = addr_request(m, 0, &q);
+	q.h.nlmsg_type = RTM_DELADDR;
+	if (ret == 0)
+		ret = rtnl_do(&n->rt, &q);
+	return ret < 0 ? log_errno(ret, "link %s: remove address %s", link_entry(n->msg, m->index)->name,
+				   addr_text(m, text)) :
+			 0;
+}
+
+static int remove_new(struct rnet *n)
+{
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	int ret = rtnl_list_family(&n->rt, RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg), &list);
+
+	for (size_t i = 0; i < list.n && ret == 0; i++) {
+		AddrEntry *m = NULL;
+
+		if (!is_inet(list.v[i]))
+			continue;
+		ret = addr_parse(list.v[i], &m);
+		if (ret < 0)
+			break;
+		ret = addr_remove_if_new(n, m);
+		addr_entry__free_unpacked(m, NULL);
+	}
+	return ret;
+}
+
+int addrs_restore(struct rnet *n)
+{
+	for (size_t i = 0; i < n->msg->n_addrs; i++) {
+		int ret = addr_add(n, n->msg->addrs[i]);
+
+		if (ret < 0)
+			return ret;
+	}
+	return remove_new(n);
+}
+
+/* "ADDRESS/LEN" */
+int addr_parse_text(const char *text, int *ret_family, uint8_t ret_addr[16], uint32_t *ret_len)
+{
+	char buf[INET6_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+	size_t n = slash ? (size_t)(slash - text) : 0;
+	int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	uint8_t addr[16] = { 0 };
+	uint32_t len;
+
+	if (!slash || n >= sizeof(buf) || parse_u32(slash + 1, 10, &len) < 0 ||
+	    len > (family == AF_INET ? 32 : 128))
+		return -EINVAL;
+	memcpy(buf, text, n);
+	buf[n] = '\0';
+	if (inet_pton(family, buf, addr) != 1)
+		return -EINVAL;
+	*ret_family = family;
+	memcpy(ret_addr, addr, 16);
+	*ret_len = len;
+	return 0;
+}
+
+static void set_broadcast(AddrEntry *a, const uint8_t addr[16])
+{
+	uint32_t v, mask = a->prefixlen ? htonl(UINT32_MAX << (32 - a->prefixlen)) : 0;
+
+	memcpy(&v, addr, 4);
+	v |= ~mask;
+	if (a->has_broadcast)
+		memcpy(a->broadcast.data, &v, 4);
+}
+
+/* --ip: the first global address of that family on the link becomes this one. */
+static int change_address(NetEntry *net, const struct external *want)
+{
+	uint8_t addr[16];
+	uint32_t len;
+	int family;
+
+	if (addr_parse_text(want->value, &family, addr, &len) < 0) {
+		log_error("--ip %s=%s: ADDRESS/LEN is needed", want->key, want->value);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < net->n_addrs; i++) {
+		AddrEntry *a = net->addrs[i];
+		const LinkEntry *l = link_entry(net, a->index);
+
+		if (!l || !streq(l->name, want->key) || (int)a->family != family || a->scope != RT_SCOPE_UNIVERSE)
+			continue;
+		route_change_source(net, own_address(a), addr);
+		a->prefixlen = len;
+		memcpy(a->address.data, addr, a->address.len);
+		if (a->has_local)
+			memcpy(a->local.data, addr, a->local.len);
+		if (family == AF_INET)
+			set_broadcast(a, addr);
+		a->has_valid = a->has_preferred = false;
+		return 0;
+	}
+	log_error("--ip %s=%s: the container has no link %s with such an address", want->key, want->value, want->key);
+	return -EINVAL;
+}
+
+int addrs_plan(struct restore *r, struct rnet *n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n->msg->n_addrs && ret == 0; i++)
+		ret = addr_check(n->msg, n->msg->addrs[i]);
+	if (n != r->net->nets) /* --ip names links of the container's first namespace */
+		return ret;
+	for (size_t i = 0; i < r->opt->n_addresses && ret == 0; i++)
+		ret = change_address(n->msg, &r->opt->addresses[i]);
+	n->changed = r->opt->n_addresses > 0;
+	return ret;
+}

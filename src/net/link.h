@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Links by kind, and what the parts of net/ share: the namespace being dumped, the one being made.
+ */
+#pragma once
+
+#include <linux/if_link.h>
+
+#include "core/dump.h"
+#include "core/restore.h"
+#include "net/net.h"
+#include "net/rtnl.h"
+#include "proto/net.pb-c.h"
+
+struct netlock_ns;
+
+/* A namespace at dump time. */
+struct net_dump {
+	struct dump *d;
+	const struct ns *ns;
+	struct rtnl rt; /* inside it */
+	struct rtnl host; /* in the coordinator's own */
+	int host_fd;
+	NetEntry *msg;
+};
+
+/* A namespace at restore time. */
+struct rnet {
+	NetEntry *msg;
+	int ns_fd; /* -1 until it exists */
+	struct rtnl rt; /* inside it; fd -1 until then */
+	struct netlock_ns *lock;
+	uint32_t n_waiting; /* ends of pairs that wait here for their namespace */
+	const LinkEntry **order; /* links, each after what it lies on; n_links long */
+	bool changed; /* by --ip: the kernel's own routes are not those of the image */
+	bool linked, configured; /* links are there; everything is */
+};
+
+/* A link of ours in the host's namespace. */
+struct host_end {
+	uint32_t index;
+	char *name;
+};
+
+struct net_store {
+	struct rnet *nets;
+	size_t n_nets;
+	struct rtnl host;
+	int host_fd; /* the coordinator's namespace */
+	struct host_end *ends; /* made by us: removed by net_undo() */
+	size_t n_ends;
+	bool lock; /* net_lock_restore() was asked to lock: namespaces made later too */
+	struct netlock *handle; /* what it gave to the engine */
+};
+
+/* A RTM_NEWLINK message taken apart; points into it. */
+struct link_info {
+	const struct ifinfomsg *ifi;
+	const struct nlattr *tb[IFLA_MAX + 1];
+	const struct nlattr *info[IFLA_INFO_MAX + 1];
+	const char *name;
+	const char *kind; /* "lo", "phys" where the kernel names none */
+};
+
+/*
+ * A kind of link. refuse: why it cannot be dumped ("it is ...; do ..."), NULL if it can. plan: refuse
+ * before anything is made. make: create it inside @n, with its index and down; NULL: from info_data
+ * as it was.
+ */
+struct link_ops {
+	const char *kind;
+	bool peer; /* IFLA_LINK is the other end, not a link that this one lies on */
+	const char *(*refuse)(const struct link_info *l);
+	int (*plan)(struct restore *r, struct rnet *n, const LinkEntry *m);
+	int (*make)(struct restore *r, struct rnet *n, const LinkEntry *m);
+};
+
+extern const struct link_ops link_veth, link_phys;
+
+const struct link_ops *link_find(const char *kind);
+int link_parse(const struct nlmsghdr *h, struct link_info *ret);
+/* Why it cannot be dumped, NULL if it can. */
+const char *link_refuse(const struct link_info *l);
+/* Made by the kernel in every namespace when a module is there (tunl0, sit0 ...), and not in use. */
+bool link_is_fallback(const struct link_info *l);
+
+int links_dump(struct net_dump *n);
+int links_plan(struct restore *r, struct rnet *n);
+int links_make(struct restore *r, struct rnet *n);
+int links_up(struct rnet *n);
+int links_finish(struct rnet *n); /* IPv6 address generation back on, as it was */
+/* "OUT[@BRIDGE]" of --veth-pair; -EINVAL. */
+int veth_parse(const char *text, char name[16], char bridge[16]);
+const LinkEntry *link_entry(const NetEntry *m, uint32_t index);
+
+/* The usual creation request begun: index, name, address, mtu, queue length, group. */
+int link_begin(struct rtnl_req *q, const LinkEntry *m);
+/* Nest @len bytes of attributes @data under IFLA_LINKINFO as @kind. */
+int link_put_info(struct rtnl_req *q, const char *kind, const void *data, size_t len);
+/* Send; a failure is logged with the link's name and what the kernel said. */
+int link_do(struct rtnl *rt, struct rtnl_req *q, const char *name, const char *what);
+/* A nested attribute by bounds-checked steps; end with mnl_attr_nest_end(). NULL when full. */
+struct nlattr *rtnl_nest(struct rtnl_req *q, uint16_t type);
+
+/* How @n calls the namespace @ns_fd, given an id first if it has none yet: >= 0, or errno. */
+int nsid_of(struct rnet *n, int ns_fd);
+int nsids_dump(struct net_dump *n);
+int nsids_restore(struct restore *r, struct rnet *n);
+/* The namespace of @t, opened if it was not; NULL: the host's, or an error in *@ret_err. */
+struct rnet *rnet_enter(struct restore *r, struct rtask *t, int *ret_err);
+int rnet_lock(struct restore *r, struct rnet *n);
+/* Unlock; the handle that the engine has stays valid for net_unlock(), and is empty. */
+void net_lock_forget(struct net_store *s);
+struct rnet *rnet_find(const struct restore *r, uint32_t ns_id);
+
+int addrs_dump(struct net_dump *n);
+int addrs_plan(struct restore *r, struct rnet *n); /* --ip, and the checks */
+int addrs_restore(struct rnet *n);
+int addr_parse_text(const char *text, int *ret_family, uint8_t ret_addr[16], uint32_t *ret_len);
+int routes_dump(struct net_dump *n);
+void route_change_source(NetEntry *net, const ProtobufCBinaryData *old, const uint8_t *new);
+int nexthops_restore(struct rnet *n);
+int routes_restore(struct rnet *n);
+int rules_dump(struct net_dump *n);
+int rules_restore(struct rnet *n);
+int neighbours_dump(struct net_dump *n);
+int neighbours_restore(struct rnet *n);
+bool sysctl_kept(const char *name);
+bool sysctl_name_ok(const char *name);
+int sysctl_pass(const char *name); /* 0: those that spread to others, 1: the rest */
+int sysctls_dump(struct net_dump *n);
+int sysctls_plan(struct rnet *n);
+int sysctls_restore(struct rnet *n);
+/* Gratuitous ARP and unsolicited neighbour advertisements of every address. */
+int net_announce(struct rnet *n);
+
+/* Bytes for messages: malloc()ed copies. */
+int bytes_copy(ProtobufCBinaryData *ret, const void *data, size_t len);
+/* A message's payload appended to a repeated bytes field. */
+int bytes_add(size_t *n, ProtobufCBinaryData **arr, const struct nlmsghdr *h);

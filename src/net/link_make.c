@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Links on restore: the order, the common attributes, masters and flags. See link.c. */
+#include <linux/if.h>
+#include <linux/if_addr.h>
+
+#include "base/log.h"
+#include "net/link.h"
+
+/* Flags a user sets; the rest is the driver's or the kernel's. */
+#define USER_FLAGS (IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST | IFF_DYNAMIC | IFF_DEBUG)
+
+struct nlattr *rtnl_nest(struct rtnl_req *q, uint16_t type)
+{
+	return mnl_attr_nest_start_check(&q->h, sizeof(*q), type);
+}
+
+int link_begin(struct rtnl_req *q, const LinkEntry *m)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	int ret;
+
+	rtnl_begin(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+	ret = rtnl_put_str(q, IFLA_IFNAME, m->name);
+	if (ret == 0 && m->has_address)
+		ret = rtnl_put(q, IFLA_ADDRESS, m->address.data, m->address.len);
+	if (ret == 0 && m->mtu)
+		ret = rtnl_put(q, IFLA_MTU, &m->mtu, 4);
+	if (ret == 0 && m->has_txqlen)
+		ret = rtnl_put(q, IFLA_TXQLEN, &m->txqlen, 4);
+	if (ret == 0 && m->has_group)
+		ret = rtnl_put(q, IFLA_GROUP, &m->group, 4);
+	return ret;
+}
+
+int link_put_info(struct rtnl_req *q, const char *kind, const void *data, size_t len)
+{
+	struct nlattr *info = rtnl_nest(q, IFLA_LINKINFO), *nest;
+	int ret;
+
+	if (!info)
+		return -E2BIG;
+	ret = rtnl_put_str(q, IFLA_INFO_KIND, kind);
+	if (ret == 0 && len) {
+		nest = rtnl_nest(q, IFLA_INFO_DATA);
+		ret = nest ? rtnl_put_raw(q, data, len) : -E2BIG;
+		if (nest)
+			mnl_attr_nest_end(&q->h, nest);
+	}
+	mnl_attr_nest_end(&q->h, info);
+	return ret;
+}
+
+int link_do(struct rtnl *rt, struct rtnl_req *q, const char *name, const char *what)
+{
+	int ret = rtnl_do(rt, q);
+
+	if (ret == 0)
+		return 0;
+	if (rt->why[0])
+		return log_errno(ret, "link %s: %s: %s", name, what, rt->why);
+	return log_errno(ret, "link %s: %s", name, what);
+}
+
+/* The index, in the host's namespace, of the link that @m lies on: as asked for, or as recorded. */
+static int host_lower(struct restore *r, const LinkEntry *m, uint32_t *ret_index)
+{
+	const char *name = options_external(r->opt, m->kind, m->name);
+	_cleanup_free_ struct nlmsghdr *h = NULL;
+	int ret;
+
+	if (!name)
+		name = m->peer->name;
+	if (!name) {
+		log_error("link %s (%s): lies on a link of the host of unknown name; give --external %s[%s]:LINK",
+			  m->name, m->kind, m->kind, m->name);
+		return -EINVAL;
+	}
+	ret = rtnl_link(&r->net->host, name, 0, &h);
+	if (ret < 0)
+		return log_errno(ret, "link %s (%s): lies on %s of the host; make it or give --external %s[%s]:LINK",
+				 m->name, m->kind, name, m->kind, m->name);
+	*ret_index = ((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
+	return 0;
+}
+
+static int put_lower(struct restore *r, struct rnet *n, const LinkEntry *m, struct rtnl_req *q)
+{
+	uint32_t index = m->peer->index;
+	struct rnet *o = NULL;
+	int ret, nsid;
+
+	if (m->peer->ns_id == n->msg->ns_id)
+		return rtnl_put(q, IFLA_LINK, &index, 4);
+	if (m->peer->ns_id == 0) {
+		ret = host_lower(r, m, &index);
+		if (ret < 0)
+			return ret;
+	} else {
+		o = rnet_find(r, m->peer->ns_id);
+		if (!o || o->ns_fd < 0) {
+			log_error("link %s: lies on a link of network namespace %u, which is made later: not supported",
+				  m->name, m->peer->ns_id);
+			return -EOPNOTSUPP;
+		}
+	}
+	nsid = nsid_of(n, o ? o->ns_fd : r->net->host_fd);
+	if (nsid < 0)
+		return log_errno(nsid, "link %s: id of the network namespace of the link it lies on", m->name);
+	ret = rtnl_put(q, IFLA_LINK, &index, 4);
+	return ret < 0 ? ret : rtnl_put(q, IFLA_LINK_NETNSID, &nsid, 4);
+}
+
+/* The kinds without a make function: what the kernel showed, sent back. */
+static int make_as_was(struct restore *r, struct rnet *n, const LinkEntry *m)
+{
+	struct rtnl_req q;
+	int ret = link_begin(&q, m);
+
+	if (ret == 0 && m->peer)
+		ret = put_lower(r, n, m, &q);
+	if (ret == 0)
+		ret = link_put_info(&q, m->kind, m->info_data.data, m->has_info_data ? m->info_data.len : 0);
+	if (ret < 0)
+		return ret;
+	return link_do(&n->rt, &q, m->name, "create");
+}
+
+/* lo is there already. */
+static int make_lo(struct rnet *n, const LinkEntry *m)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	struct rtnl_req q;
+
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	if (m->mtu)
+		rtnl_put(&q, IFLA_MTU, &m->mtu, 4);
+	if (m->has_txqlen)
+		rtnl_put(&q, IFLA_TXQLEN, &m->txqlen, 4);
+	return link_do(&n->rt, &q, m->name, "set mtu and queue length");
+}
+
+static int link_make(struct restore *r, struct rnet *n, const LinkEntry *m)
+{
+	const struct link_ops *ops = link_find(m->kind);
+
+	if (streq(m->kind, "lo"))
+		return make_lo(n, m);
+	if (options_external(r->opt, "netdev", m->name))
+		return link_phys.make(r, n, m);
+	return ops->make ? ops->make(r, n, m) : make_as_was(r, n, m);
+}
+
+static int put_altnames(struct rnet *n, const LinkEntry *m)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	struct nlattr *nest;
+	struct rtnl_req q;
+	int ret = 0;
+
+	if (!m->n_altnames)
+		return 0;
+	rtnl_begin(&q, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, &ifi, sizeof(ifi));
+	nest = rtnl_nest(&q, IFLA_PROP_LIST);
+	for (size_t i = 0; i < m->n_altnames && ret == 0; i++)
+		ret = rtnl_put_str(&q, IFLA_ALT_IFNAME, m->altnames[i]);
+	mnl_attr_nest_end(&q.h, nest);
+	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "alternative names");
+}
+
+/* IPv6 address generation and token by netlink, which unlike the sysctl makes no addresses at once. */
+static int set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	struct nlattr *spec, *af;
+	struct rtnl_req q;
+	int ret;
+
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	spec = rtnl_nest(&q, IFLA_AF_SPEC);
+	af = rtnl_nest(&q, AF_INET6);
+	ret = rtnl_put(&q, IFLA_INET6_ADDR_GEN_MODE, &mode, 1);
+	if (ret == 0 && token)
+		ret = rtnl_put(&q, IFLA_INET6_TOKEN, m->token.data, m->token.len);
+	mnl_attr_nest_end(&q.h, af);
+	mnl_attr_nest_end(&q.h, spec);
+	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "IPv6 address generation");
+}
+
+/* The second pass: all links are there. */
+static int link_set(struct rnet *n, const LinkEntry *m)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index,
+				       .ifi_flags = m->flags & USER_FLAGS,
+				       .ifi_change = streq(m->kind, "lo") ? 0 : USER_FLAGS };
+	struct rtnl_req q;
+	int ret = 0;
+
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	if (m->alias)
+		ret = rtnl_put(&q, IFLA_IFALIAS, m->alias, strlen(m->alias));
+	if (ret == 0 && m->has_master)
+		ret = rtnl_put(&q, IFLA_MASTER, &m->master, 4);
+	if (ret == 0)
+		ret = link_do(&n->rt, &q, m->name, "flags, alias and master");
+	if (ret == 0)
+		ret = put_altnames(n, m);
+	if (ret == 0 && m->has_addr_gen_mode)
+		ret = set_inet6(n, m, IN6_ADDR_GEN_MODE_NONE, false);
+	return ret;
+}
+
+/* Settings of a bridge's port, all but the state, which is the bridge's to say. */
+static int link_set_port(struct rnet *n, const LinkEntry *m)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	const struct nlattr *tb[IFLA_BRPORT_MAX + 1] = { 0 };
+	struct nlattr *info, *data;
+	struct rtnl_req q;
+	int ret;
+
+	if (!m->has_master || !m->slave_kind || !streq(m->slave_kind, "bridge") || !m->has_slave_data)
+		return 0;
+	ret = rtnl_attrs_raw(m->slave_data.data, m->slave_data.len, tb, IFLA_BRPORT_MAX);
+	if (ret < 0)
+		return ret;
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	info = rtnl_nest(&q, IFLA_LINKINFO);
+	rtnl_put_str(&q, IFLA_INFO_SLAVE_KIND, m->slave_kind);
+	data = rtnl_nest(&q, IFLA_INFO_SLAVE_DATA);
+	for (unsigned int i = 1; i <= IFLA_BRPORT_MAX && ret == 0; i++)
+		if (tb[i] && i != IFLA_BRPORT_STATE)
+			ret = rtnl_put_raw(&q, tb[i], tb[i]->nla_len);
+	mnl_attr_nest_end(&q.h, data);
+	mnl_attr_nest_end(&q.h, info);
+	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "settings of the bridge port");
+}
+
+int links_make(struct restore *r, struct rnet *n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = link_make(r, n, n->order[i]);
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = link_set(n, n->order[i]);
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = link_set_port(n, n->order[i]);
+	return ret;
+}
+
+int links_up(struct rnet *n)
+{
+	for (size_t i = 0; i < n->msg->n_links; i++) {
+		const LinkEntry *m = n->order[i];
+		const struct ifinfomsg ifi = { .ifi_index = m->index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+		struct rtnl_req q;
+		int ret;
+
+		if (!(m->flags & IFF_UP))
+			continue;
+		rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+		ret = link_do(&n->rt, &q, m->name, "up");
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int links_finish(struct rnet *n)
+{
+	for (size_t i = 0; i < n->msg->n_links; i++) {
+		const LinkEntry *m = n->msg->links[i];
+		int ret;
+
+		if (!m->has_addr_gen_mode)
+			continue;
+		ret = set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Append @m after what it lies on; @state: 0 new, 1 being visited, 2 done. */
+static int order_visit(struct rnet *n, size_t i, uint8_t *state, size_t *n_done)
+{
+	const LinkEntry *m = n->msg->links[i];
+	const PeerEntry *p = m->peer;
+	int ret;
+
+	if (state[i] == 2)
+		return 0;
+	if (state[i] == 1) {
+		log_error("image: link %s lies on itself by way of others", m->name);
+		return -EBADMSG;
+	}
+	state[i] = 1;
+	/* Of a pair in one namespace the lower index makes both. */
+	if (p && p->ns_id == n->msg->ns_id && (!link_find(m->kind)->peer || p->index < m->index)) {
+		size_t j = 0;
+
+		while (j < n->msg->n_links && n->msg->links[j]->index != p->index)
+			j++;
+		if (j == n->msg->n_links) {
+			log_error("image: link %s lies on link %u, which is not there", m->name, p->index);
+			return -EBADMSG;
+		}
+		ret = order_visit(n, j, state, n_done);
+		if (ret < 0)
+			return ret;
+	}
+	state[i] = 2;
+	n->order[(*n_done)++] = m;
+	return 0;
+}
+
+static int link_check(const NetEntry *net, size_t i)
+{
+	const LinkEntry *m = net->links[i];
+	bool bad = !m->index || m->index > INT32_MAX || !m->name[0] || strlen(m->name) >= IFNAMSIZ ||
+		   strchr(m->name, '/') || m->address.len > 32 || (m->has_token && m->token.len != 16) ||
+		   (streq(m->kind, "lo") && m->index != 1) || (m->alias && strlen(m->alias) >= 256);
+
+	for (size_t j = 0; j < i && !bad; j++)
+		bad = net->links[j]->index == m->index || streq(net->links[j]->name, m->name);
+	for (size_t j = 0; j < m->n_altnames && !bad; j++)
+		bad = strlen(m->altnames[j]) >= 128;
+	if (!bad && m->has_master)
+		bad = m->master == m->index || !link_entry(net, m->master);
+	if (bad) {
+		log_error("image: network namespace %u: link %u is damaged", net->ns_id, m->index);
+		return -EBADMSG;
+	}
+	if (link_find(m->kind))
+		return 0;
+	log_error("link %s: kind %s is not supported by this version", m->name, m->kind);
+	return -EOPNOTSUPP;
+}
+
+int links_plan(struct restore *r, struct rnet *n)
+{
+	_cleanup_free_ uint8_t *state = calloc(n->msg->n_links + 1, 1);
+	size_t n_done = 0;
+	int ret = 0;
+
+	free(n->order);
+	n->order = calloc(n->msg->n_links + 1, sizeof(*n->order));
+	if (!state || !n->order)
+		return log_oom();
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = link_check(n->msg, i);
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = order_visit(n, i, state, &n_done);
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++) {
+		const LinkEntry *m = n->order[i];
+		const struct link_ops *ops = link_find(m->kind);
+		uint32_t lower;
+
+		if (streq(m->kind, "lo"))
+			continue;
+		if (options_external(r->opt, "netdev", m->name))
+			ret = link_phys.plan(r, n, m);
+		else if (ops->plan)
+			ret = ops->plan(r, n, m);
+		else if (m->peer && m->peer->ns_id == 0)
+			ret = host_lower(r, m, &lower);
+	}
+	return ret;
+}

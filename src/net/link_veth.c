@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * veth: a pair, this end in a namespace of the container.
+ *
+ * The other end is in the host's namespace (made with it, sent there, named, put on its bridge and
+ * taken up), in the same one (made with the first of the two), or in another namespace of the
+ * container (made when the second of the two namespaces is). The pair is always made from inside:
+ * only then does the kernel honour both indexes (drivers/net/veth.c).
+ * --veth-pair NAME=HOSTEND[@BRIDGE] (external veth[NAME]) says how the host's end is to be called;
+ * without it the recorded name and bridge are taken.
+ */
+#include <linux/if.h>
+#include <linux/veth.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "net/link.h"
+
+/* How long a host end of the same name may take to vanish with its namespace (cleanup_net is asynchronous). */
+#define NAME_FREE_TRIES 100
+
+struct wanted {
+	char name[IFNAMSIZ];
+	char bridge[IFNAMSIZ]; /* "": none */
+};
+
+static int copy_name(char *to, const char *from, size_t len)
+{
+	if (len == 0 || len >= IFNAMSIZ || memchr(from, '/', len))
+		return -EINVAL;
+	memcpy(to, from, len);
+	to[len] = '\0';
+	return 0;
+}
+
+/* Exported for the unit test: "OUT[@BRIDGE]". */
+int veth_parse(const char *text, char name[IFNAMSIZ], char bridge[IFNAMSIZ])
+{
+	const char *at = strchr(text, '@');
+	int ret = copy_name(name, text, at ? (size_t)(at - text) : strlen(text));
+
+	bridge[0] = '\0';
+	return ret < 0 || !at ? ret : copy_name(bridge, at + 1, strlen(at + 1));
+}
+
+static int veth_wanted(struct restore *r, const LinkEntry *m, struct wanted *ret)
+{
+	const char *given = options_external(r->opt, "veth", m->name);
+	int err = 0;
+
+	*ret = (struct wanted){ 0 };
+	if (given) {
+		err = veth_parse(given, ret->name, ret->bridge);
+		if (err < 0)
+			log_error("link %s: --veth-pair %s=%s: names of 1 to 15 characters are needed, HOSTEND[@BRIDGE]",
+				  m->name, m->name, given);
+		return err;
+	}
+	if (!m->peer || !m->peer->name) {
+		log_error("link %s: the name of its end on the host is not known; give --veth-pair %s=HOSTEND[@BRIDGE]",
+			  m->name, m->name);
+		return -EINVAL;
+	}
+	err = copy_name(ret->name, m->peer->name, strlen(m->peer->name));
+	if (err == 0 && m->peer->master)
+		err = copy_name(ret->bridge, m->peer->master, strlen(m->peer->master));
+	return err < 0 ? log_errno(-EBADMSG, "image: link %s: names of its end on the host", m->name) : 0;
+}
+
+static bool made_by_scripts(const struct link_info *bridge)
+{
+	return streq(bridge->kind, "openvswitch") || streq(bridge->kind, "ovs");
+}
+
+static int plan_bridge(struct restore *r, const LinkEntry *m, const struct wanted *w)
+{
+	_cleanup_free_ struct nlmsghdr *h = NULL;
+	struct link_info l;
+	int ret = rtnl_link(&r->net->host, w->bridge, 0, &h);
+
+	if (ret == 0)
+		ret = link_parse(h, &l);
+	if (ret < 0)
+		return log_errno(ret, "link %s: bridge %s for its host end %s; make the bridge, or give --veth-pair %s=%s@BRIDGE",
+				 m->name, w->bridge, w->name, m->name, w->name);
+	if (!streq(l.kind, "bridge") && !made_by_scripts(&l)) {
+		log_error("link %s: %s is no bridge; give --veth-pair %s=%s@BRIDGE", m->name, w->bridge, m->name,
+			  w->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Wait for the previous owner's end to go. */
+static int plan_name(struct restore *r, const LinkEntry *m, const struct wanted *w)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	for (int i = 0; i < NAME_FREE_TRIES; i++) {
+		_cleanup_free_ struct nlmsghdr *h = NULL;
+		int ret = rtnl_link(&r->net->host, w->name, 0, &h);
+
+		if (ret == -ENODEV)
+			return 0;
+		if (ret < 0)
+			return log_errno(ret, "link %s: host end %s", m->name, w->name);
+		nanosleep(&pause, NULL);
+	}
+	log_error("link %s: its host end %s exists already; remove it (ip link del %s) or give --veth-pair %s=OTHER",
+		  m->name, w->name, w->name, m->name);
+	return -EEXIST;
+}
+
+static int veth_plan(struct restore *r, struct rnet *n, const LinkEntry *m)
+{
+	struct wanted w;
+	int ret;
+
+	if (m->peer && m->peer->ns_id) {
+		const struct rnet *o = rnet_find(r, m->peer->ns_id);
+		const LinkEntry *e = o ? link_entry(o->msg, m->peer->index) : NULL;
+
+		if (e && e != m && streq(e->kind, "veth") && e->peer && e->peer->index == m->index &&
+		    e->peer->ns_id == n->msg->ns_id)
+			return 0;
+		log_error("image: link %s: its other end is not there", m->name);
+		return -EBADMSG;
+	}
+	ret = veth_wanted(r, m, &w);
+	if (ret == 0 && w.bridge[0])
+		ret = plan_bridge(r, m, &w);
+	return ret < 0 ? ret : plan_name(r, m, &w);
+}
+
+struct other_end {
+	const char *name;
+	uint32_t index;
+	const uint8_t *address;
+	size_t address_len;
+	uint32_t mtu;
+	int ns_fd; /* -1: the same namespace */
+};
+
+/* VETH_INFO_PEER { ifinfomsg, attributes } */
+static int put_peer(struct rtnl_req *q, const struct other_end *e)
+{
+	const struct ifinfomsg ifi = { .ifi_index = e->index };
+	struct nlattr *info = rtnl_nest(q, IFLA_LINKINFO), *data, *peer;
+	int ret = rtnl_put_str(q, IFLA_INFO_KIND, "veth");
+
+	data = rtnl_nest(q, IFLA_INFO_DATA);
+	peer = rtnl_nest(q, VETH_INFO_PEER);
+	if (!info || !data || !peer)
+		return -E2BIG;
+	if (ret == 0)
+		ret = rtnl_put_raw(q, &ifi, sizeof(ifi));
+	if (ret == 0)
+		ret = rtnl_put_str(q, IFLA_IFNAME, e->name);
+	if (ret == 0 && e->address_len)
+		ret = rtnl_put(q, IFLA_ADDRESS, e->address, e->address_len);
+	if (ret == 0 && e->mtu)
+		ret = rtnl_put(q, IFLA_MTU, &e->mtu, 4);
+	if (ret == 0 && e->ns_fd >= 0)
+		ret = rtnl_put(q, IFLA_NET_NS_FD, &e->ns_fd, 4);
+	mnl_attr_nest_end(&q->h, peer);
+	mnl_attr_nest_end(&q->h, data);
+	mnl_attr_nest_end(&q->h, info);
+	return ret;
+}
+
+static int make_pair(struct rnet *n, const LinkEntry *m, const struct other_end *e)
+{
+	struct rtnl_req q;
+	int ret = link_begin(&q, m);
+
+	if (ret == 0)
+		ret = put_peer(&q, e);
+	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "create the pair");
+}
+
+/* On its bridge and up. The index is remembered first: what we made, net_undo() removes. */
+static int setup_host_end(struct restore *r, const LinkEntry *m, const struct wanted *w)
+{
+	struct net_store *s = r->net;
+	_cleanup_free_ struct nlmsghdr *h = NULL, *br = NULL;
+	struct ifinfomsg ifi = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	struct rtnl_req q;
+	struct link_info l;
+	int ret = rtnl_link(&s->host, w->name, 0, &h);
+
+	if (ret < 0)
+		return log_errno(ret, "link %s: host end %s", m->name, w->name);
+	ifi.ifi_index = ((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
+	if (!GROW(s->ends, s->n_ends))
+		return log_oom();
+	s->ends[s->n_ends++] = (struct host_end){ .index = ifi.ifi_index, .name = strdup(w->name) };
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	if (w->bridge[0]) {
+		ret = rtnl_link(&s->host, w->bridge, 0, &br);
+		if (ret == 0)
+			ret = link_parse(br, &l);
+		if (ret < 0)
+			return log_errno(ret, "link %s: bridge %s", m->name, w->bridge);
+		if (made_by_scripts(&l))
+			log_warn("link %s: %s is an Open vSwitch: a script must add the port %s", m->name,
+				 w->bridge, w->name);
+		else
+			rtnl_put(&q, IFLA_MASTER, &l.ifi->ifi_index, 4);
+	}
+	return link_do(&s->host, &q, w->name, w->bridge[0] ? "put on its bridge and take up" : "take up");
+}
+
+static int make_with_host(struct restore *r, struct rnet *n, const LinkEntry *m)
+{
+	struct other_end e = { .ns_fd = r->net->host_fd };
+	struct wanted w;
+	int ret = veth_wanted(r, m, &w);
+
+	if (ret < 0)
+		return ret;
+	e.name = w.name;
+	e.mtu = m->peer && m->peer->has_mtu ? m->peer->mtu : m->mtu;
+	if (m->peer && m->peer->has_address) {
+		e.address = m->peer->address.data;
+		e.address_len = m->peer->address.len;
+	}
+	ret = make_pair(n, m, &e);
+	return ret < 0 ? ret : setup_host_end(r, m, &w);
+}
+
+/*
+ * The other end is in a namespace of the container that comes later: it waits here under a name and an
+ * index of ours, so that this end can be used at once.
+ */
+#define WAITING_INDEX 0x40000000
+
+static void waiting_name(char name[IFNAMSIZ], uint32_t ns_id, uint32_t index)
+{
+	snprintf(name, IFNAMSIZ, "ctcr%x.%x", ns_id & 0xffff, index & 0xffffff);
+}
+
+static int fetch_waiting(struct rnet *from, struct rnet *n, const LinkEntry *m)
+{
+	struct ifinfomsg ifi = { .ifi_change = IFF_UP };
+	_cleanup_free_ struct nlmsghdr *h = NULL;
+	char name[IFNAMSIZ];
+	struct rtnl_req q;
+	int ret;
+
+	waiting_name(name, n->msg->ns_id, m->index);
+	ret = rtnl_link(&from->rt, name, 0, &h);
+	if (ret < 0)
+		return log_errno(ret, "link %s: made as %s", m->name, name);
+	ifi.ifi_index = ((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	rtnl_put(&q, IFLA_NET_NS_FD, &n->ns_fd, 4);
+	rtnl_put_str(&q, IFLA_IFNAME, m->name);
+	rtnl_put(&q, IFLA_NEW_IFINDEX, &m->index, 4);
+	if (m->has_txqlen)
+		rtnl_put(&q, IFLA_TXQLEN, &m->txqlen, 4);
+	if (m->has_group)
+		rtnl_put(&q, IFLA_GROUP, &m->group, 4);
+	return link_do(&from->rt, &q, m->name, "move into its namespace");
+}
+
+static int veth_make(struct restore *r, struct rnet *n, const LinkEntry *m)
+{
+	struct other_end e = { .ns_fd = -1 };
+	char name[IFNAMSIZ];
+	const LinkEntry *o;
+	struct rnet *on;
+
+	if (!m->peer || m->peer->ns_id == 0)
+		return make_with_host(r, n, m);
+	on = rnet_find(r, m->peer->ns_id);
+	o = on ? link_entry(on->msg, m->peer->index) : NULL;
+	if (!o)
+		return -EBADMSG;
+	if (on != n && on->linked)
+		return fetch_waiting(on, n, m);
+	if (on == n && o->index < m->index)
+		return 0; /* made with the other end */
+	e.name = o->name;
+	e.index = o->index;
+	if (on != n) {
+		waiting_name(name, on->msg->ns_id, o->index);
+		e.name = name;
+		e.index = WAITING_INDEX + n->n_waiting++;
+	}
+	e.mtu = o->mtu;
+	e.address = o->address.data;
+	e.address_len = o->has_address ? o->address.len : 0;
+	return make_pair(n, m, &e);
+}
+
+const struct link_ops link_veth = { .kind = "veth", .peer = true, .plan = veth_plan, .make = veth_make };

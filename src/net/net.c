@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Network namespaces: what is read and refused on dump, in which order. Everything is read through
+ * sockets of ours made inside (base/netns.h); no task is needed for it.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "image/image.h"
+#include "net/link.h"
+
+#define OWN_NETNS "/proc/thread-self/ns/net"
+
+static void net_dump_close(struct net_dump *n)
+{
+	rtnl_close(&n->rt);
+	rtnl_close(&n->host);
+	close_fd(&n->host_fd);
+	if (n->msg)
+		net_entry__free_unpacked(n->msg, NULL);
+	n->msg = NULL;
+}
+
+static int net_dump_open(struct dump *d, const struct ns *ns, struct net_dump *n)
+{
+	int ret;
+
+	*n = (struct net_dump){ .d = d, .ns = ns, .rt.fd = -1, .host.fd = -1, .host_fd = -1 };
+	n->msg = malloc(sizeof(*n->msg));
+	if (!n->msg)
+		return log_oom();
+	net_entry__init(n->msg);
+	n->msg->ns_id = ns->id;
+	n->host_fd = RET_NERRNO(open(OWN_NETNS, O_RDONLY | O_CLOEXEC));
+	ret = n->host_fd < 0 ? n->host_fd : rtnl_open(-1, &n->host);
+	if (ret == 0)
+		ret = rtnl_open(ns->fd, &n->rt);
+	return ret < 0 ? log_errno(ret, "network namespace %u", ns->id) : 0;
+}
+
+static int survey_links(struct net_dump *n)
+{
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	int ret = rtnl_list_family(&n->rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), &list);
+
+	for (size_t i = 0; i < list.n && ret == 0; i++) {
+		struct link_info l;
+		const char *why;
+
+		ret = link_parse(list.v[i], &l);
+		if (ret < 0 || link_is_fallback(&l))
+			continue;
+		why = link_refuse(&l);
+		if (why)
+			ret = dump_obstacle(n->d, "link %s (%s) %s", l.name, l.kind, why);
+	}
+	return ret < 0 ? log_errno(ret, "network namespace %u: links", n->msg->ns_id) : 0;
+}
+
+/* Traffic control that somebody set up: what the kernel makes by itself has no handle. */
+static int survey_qdiscs(struct net_dump *n)
+{
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	int ret = rtnl_list_family(&n->rt, RTM_GETQDISC, AF_UNSPEC, sizeof(struct tcmsg), &list);
+
+	for (size_t i = 0; i < list.n && ret == 0; i++) {
+		const struct tcmsg *tc = mnl_nlmsg_get_payload(list.v[i]);
+		const struct nlattr *tb[TCA_MAX + 1] = { 0 };
+		const char *kind;
+
+		if (rtnl_attrs(list.v[i], sizeof(*tc), tb, TCA_MAX) < 0 || !tc->tcm_handle)
+			continue;
+		kind = rtnl_str(tb[TCA_KIND]);
+		ret = dump_obstacle(n->d, "link %d has a queueing discipline (%s %x:), which is not supported; tc qdisc del",
+				    tc->tcm_ifindex, kind ? kind : "?", tc->tcm_handle >> 16);
+	}
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+int net_survey(struct dump *d)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < d->n_ns && ret == 0; i++) {
+		_cleanup_(net_dump_close) struct net_dump n;
+
+		if (d->ns[i]->kind != NS_NET) {
+			n = (struct net_dump){ .rt.fd = -1, .host.fd = -1, .host_fd = -1 };
+			continue;
+		}
+		ret = net_dump_open(d, d->ns[i], &n);
+		if (ret == 0)
+			ret = survey_links(&n);
+		if (ret == 0)
+			ret = survey_qdiscs(&n);
+	}
+	return ret;
+}
+
+static int dump_contents(struct net_dump *n)
+{
+	static int (*const parts[])(struct net_dump *n) = {
+		nsids_dump, links_dump, addrs_dump, routes_dump, rules_dump, neighbours_dump, sysctls_dump,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		int ret = parts[i](n);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int dump_one(struct dump *d, const struct ns *ns)
+{
+	_cleanup_(net_dump_close) struct net_dump n;
+	char name[32];
+	int ret = net_dump_open(d, ns, &n);
+
+	if (ret == 0)
+		ret = dump_contents(&n);
+	if (ret < 0)
+		return ret;
+	snprintf(name, sizeof(name), "net-%u", ns->id);
+	return image_write_one(d->img, name, &n.msg->base);
+}
+
+int net_dump(struct dump *d)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < d->n_ns && ret == 0; i++)
+		if (d->ns[i]->kind == NS_NET)
+			ret = dump_one(d, d->ns[i]);
+	return ret;
+}

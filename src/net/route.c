@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Routes and nexthop objects, of all tables, as messages sent back with the edits they need.
+ *
+ * Edited: flags the kernel computes (dead, linkdown, offload), the age (RTA_CACHEINFO: only the time
+ * to expiry is kept), what a nexthop object says itself. Not sent: IPv6 local, anycast and multicast
+ * routes of the kernel, which would be doubled with another metric. Routes by a gateway follow those
+ * without. Routes the kernel made by itself and the image has not are removed.
+ * Multicast forwarding caches and MPLS routes are not dumped: they live and die with their daemon.
+ */
+#include <linux/nexthop.h>
+
+#include "base/log.h"
+#include "net/link.h"
+#include "net/route.h"
+
+#define USER_HZ 100
+
+static int parse(const void *data, size_t len, size_t fam_len, const struct nlattr **tb, unsigned int max)
+{
+	size_t at = MNL_ALIGN(fam_len);
+
+	if (len < fam_len)
+		return -EBADMSG;
+	return len <= at ? 0 : rtnl_attrs_raw((const char *)data + at, len - at, tb, max);
+}
+
+/* The flags of each hop cleared of what the kernel computes. */
+static int put_multipath(struct rtnl_req *q, const struct nlattr *a)
+{
+	size_t len = mnl_attr_get_payload_len(a);
+	struct rtnexthop *h;
+	char *p;
+	int ret = rtnl_put_raw(q, a, a->nla_len);
+
+	if (ret < 0)
+		return ret;
+	p = (char *)&q->h + q->h.nlmsg_len - MNL_ALIGN(a->nla_len) + MNL_ATTR_HDRLEN;
+	while (len >= sizeof(*h)) {
+		h = (void *)p;
+		if (h->rtnh_len < sizeof(*h) || h->rtnh_len > len)
+			return -EBADMSG;
+		h->rtnh_flags &= RTNH_F_ONLINK;
+		if ((size_t)RTNH_ALIGN(h->rtnh_len) >= len)
+			break;
+		p += RTNH_ALIGN(h->rtnh_len);
+		len -= RTNH_ALIGN(h->rtnh_len);
+	}
+	return 0;
+}
+
+static int put_expiry(struct rtnl_req *q, const struct nlattr *a)
+{
+	const struct rta_cacheinfo *ci = mnl_attr_get_payload(a);
+	uint32_t seconds;
+
+	if (mnl_attr_get_payload_len(a) < sizeof(*ci) || ci->rta_expires <= 0)
+		return 0;
+	seconds = MAX(ci->rta_expires / USER_HZ, 1);
+	return rtnl_put(q, RTA_EXPIRES, &seconds, 4);
+}
+
+/* What the nexthop object says itself. */
+static bool of_nexthop(unsigned int type)
+{
+	return type == RTA_OIF || type == RTA_GATEWAY || type == RTA_VIA || type == RTA_MULTIPATH ||
+	       type == RTA_ENCAP || type == RTA_ENCAP_TYPE || type == RTA_FLOW;
+}
+
+static int put_route_attrs(struct rtnl_req *q, const struct nlattr *const *tb)
+{
+	int ret = 0;
+
+	for (unsigned int i = 1; i <= RTA_MAX && ret == 0; i++) {
+		if (!tb[i] || i == RTA_EXPIRES || (tb[RTA_NH_ID] && of_nexthop(i)))
+			continue;
+		if (i == RTA_CACHEINFO)
+			ret = put_expiry(q, tb[i]);
+		else if (i == RTA_MULTIPATH)
+			ret = put_multipath(q, tb[i]);
+		else
+			ret = rtnl_put_raw(q, tb[i], tb[i]->nla_len);
+	}
+	return ret;
+}
+
+int route_edit(const void *data, size_t len, struct rtnl_req *q)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	struct rtmsg rtm;
+	int ret = parse(data, len, sizeof(rtm), tb, RTA_MAX);
+
+	if (ret < 0)
+		return ret;
+	memcpy(&rtm, data, sizeof(rtm));
+	if (rtm.rtm_family != AF_INET && rtm.rtm_family != AF_INET6)
+		return -EBADMSG;
+	if (rtm.rtm_flags & RTM_F_CLONED)
+		return 1;
+	if (rtm.rtm_family == AF_INET6 && rtm.rtm_protocol == RTPROT_KERNEL && rtm.rtm_type != RTN_UNICAST)
+		return 1;
+	rtm.rtm_flags &= RTNH_F_ONLINK;
+	/* Of equal IPv4 routes the first one counts: append, to keep the order. */
+	rtnl_begin(q, RTM_NEWROUTE, NLM_F_CREATE | (rtm.rtm_family == AF_INET ? NLM_F_APPEND : 0), &rtm,
+		   sizeof(rtm));
+	return put_route_attrs(q, tb);
+}
+
+static bool multipath_has_gateway(const struct nlattr *a)
+{
+	size_t len = mnl_attr_get_payload_len(a);
+	const char *p = mnl_attr_get_payload(a);
+
+	while (len >= sizeof(struct rtnexthop)) {
+		const struct rtnexthop *h = (const void *)p;
+
+		if (h->rtnh_len < sizeof(*h) || h->rtnh_len > len)
+			return false;
+		if (h->rtnh_len > sizeof(*h))
+			return true; /* any attribute: gateway, via, encapsulation */
+		if ((size_t)RTNH_ALIGN(h->rtnh_len) >= len)
+			break;
+		p += RTNH_ALIGN(h->rtnh_len);
+		len -= RTNH_ALIGN(h->rtnh_len);
+	}
+	return false;
+}
+
+bool route_has_gateway(const void *data, size_t len)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+
+	if (parse(data, len, sizeof(struct rtmsg), tb, RTA_MAX) < 0)
+		return false;
+	return tb[RTA_GATEWAY] || tb[RTA_VIA] || tb[RTA_NH_ID] ||
+	       (tb[RTA_MULTIPATH] && multipath_has_gateway(tb[RTA_MULTIPATH]));
+}
+
+bool nexthop_is_group(const void *data, size_t len)
+{
+	const struct nlattr *tb[NHA_MAX + 1] = { 0 };
+
+	return parse(data, len, sizeof(struct nhmsg), tb, NHA_MAX) == 0 && tb[NHA_GROUP];
+}
+
+/* The settable part of NHA_RES_GROUP. */
+static int put_resilient(struct rtnl_req *q, const struct nlattr *a)
+{
+	const struct nlattr *tb[NHA_RES_GROUP_MAX + 1] = { 0 };
+	struct nlattr *nest;
+	int ret = rtnl_attrs_raw(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a), tb, NHA_RES_GROUP_MAX);
+
+	if (ret < 0)
+		return ret;
+	nest = mnl_attr_nest_start_check(&q->h, sizeof(*q), NHA_RES_GROUP);
+	if (!nest)
+		return -E2BIG;
+	for (unsigned int i = NHA_RES_GROUP_BUCKETS; i <= NHA_RES_GROUP_UNBALANCED_TIMER && ret == 0; i++)
+		if (tb[i])
+			ret = rtnl_put_raw(q, tb[i], tb[i]->nla_len);
+	mnl_attr_nest_end(&q->h, nest);
+	return ret;
+}
+
+int nexthop_edit(const void *data, size_t len, struct rtnl_req *q)
+{
+	static const uint16_t keep[] = { NHA_ID,      NHA_GROUP,      NHA_GROUP_TYPE, NHA_BLACKHOLE, NHA_OIF,
+					 NHA_GATEWAY, NHA_ENCAP_TYPE, NHA_ENCAP,      NHA_FDB };
+	const struct nlattr *tb[NHA_MAX + 1] = { 0 };
+	struct nhmsg nh;
+	int ret = parse(data, len, sizeof(nh), tb, NHA_MAX);
+
+	if (ret < 0)
+		return ret;
+	memcpy(&nh, data, sizeof(nh));
+	nh.nh_scope = 0;
+	nh.nh_flags &= RTNH_F_ONLINK;
+	rtnl_begin(q, RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_EXCL, &nh, sizeof(nh));
+	for (size_t i = 0; i < ARRAY_SIZE(keep) && ret == 0; i++)
+		if (tb[keep[i]])
+			ret = rtnl_put_raw(q, tb[keep[i]], tb[keep[i]]->nla_len);
+	if (ret == 0 && tb[NHA_RES_GROUP])
+		ret = put_resilient(q, tb[NHA_RES_GROUP]);
+	return ret;
+}
+
+static int dump_list(struct net_dump *n, uint16_t type, uint8_t family, size_t fam_len, const char *what)
+{
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	int ret = rtnl_list_family(&n->rt, type, family, fam_len, &list);
+
+	if (ret == -EOPNOTSUPP)
+		return 0; /* the kernel has none of these */
+	if (ret < 0)
+		return log_errno(ret, "network namespace %u: list of %s", n->msg->ns_id, what);
+	for (size_t i = 0; i < list.n && ret == 0; i++) {
+		if (type == RTM_GETNEXTHOP)
+			ret = bytes_add(&n->msg->n_nexthops, &n->msg->nexthops, list.v[i]);
+		else
+			ret = bytes_add(&n->msg->n_routes, &n->msg->routes, list.v[i]);
+	}
+	return ret;
+}
+
+int routes_dump(struct net_dump *n)
+{
+	int ret = dump_list(n, RTM_GETNEXTHOP, AF_UNSPEC, sizeof(struct nhmsg), "nexthops");
+
+	if (ret == 0)
+		ret = dump_list(n, RTM_GETROUTE, AF_INET, sizeof(struct rtmsg), "IPv4 routes");
+	if (ret == 0)
+		ret = dump_list(n, RTM_GETROUTE, AF_INET6, sizeof(struct rtmsg), "IPv6 routes");
+	return ret;
+}
+
+typedef int (*edit_fn)(const void *data, size_t len, struct rtnl_req *q);
+
+/* Edit and send one; one that exists is as good as made. */
+static int send_back(struct rnet *n, const ProtobufCBinaryData *b, edit_fn edit, const char *what)
+{
+	struct rtnl_req q;
+	int ret = edit(b->data, b->len, &q);
+
+	if (ret == 1)
+		return 0;
+	if (ret < 0)
+		return log_errno(ret, "image: network namespace %u: a %s is damaged", n->msg->ns_id, what);
+	ret = rtnl_do(&n->rt, &q);
+	if (ret == 0 || ret == -EEXIST)
+		return 0;
+	return log_errno(ret, "network namespace %u: %s%s%s", n->msg->ns_id, what, n->rt.why[0] ? ": " : "",
+			 n->rt.why);
+}
+
+int nexthops_restore(struct rnet *n)
+{
+	int ret = 0;
+
+	for (int group = 0; group < 2; group++)
+		for (size_t i = 0; i < n->msg->n_nexthops && ret == 0; i++) {
+			const ProtobufCBinaryData *b = &n->msg->nexthops[i];
+
+			if (nexthop_is_group(b->data, b->len) == group)
+				ret = send_back(n, b, nexthop_edit, "nexthop");
+		}
+	return ret;
+}
+
+/* The two messages are of the same route, whatever its age and state. */
+static bool same_route(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	static const uint16_t keys[] = { RTA_DST, RTA_SRC, RTA_OIF, RTA_PRIORITY, RTA_TABLE, RTA_GATEWAY };
+	const struct nlattr *ta[RTA_MAX + 1] = { 0 }, *tb[RTA_MAX + 1] = { 0 };
+	const struct rtmsg *ra = a, *rb = b;
+
+	if (parse(a, a_len, sizeof(*ra), ta, RTA_MAX) < 0 || parse(b, b_len, sizeof(*rb), tb, RTA_MAX) < 0 ||
+	    ra->rtm_family != rb->rtm_family || ra->rtm_dst_len != rb->rtm_dst_len ||
+	    ra->rtm_src_len != rb->rtm_src_len || ra->rtm_tos != rb->rtm_tos || ra->rtm_type != rb->rtm_type)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct nlattr *x = ta[keys[i]], *y = tb[keys[i]];
+
+		if (!x != !y || (x && (x->nla_len != y->nla_len || memcmp(x, y, x->nla_len) != 0)))
+			return false;
+	}
+	return true;
+}
+
+static int remove_if_new(struct rnet *n, const struct nlmsghdr *h)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(h);
+	size_t len = mnl_nlmsg_get_payload_len(h);
+	struct rtnl_req q;
+	int ret;
+
+	if (len < sizeof(*rtm) || rtm->rtm_protocol != RTPROT_KERNEL || rtm->rtm_type != RTN_UNICAST)
+		return 0;
+	for (size_t i = 0; i < n->msg->n_routes; i++)
+		if (same_route(rtm, len, n->msg->routes[i].data, n->msg->routes[i].len))
+			return 0;
+	ret = route_edit(rtm, len, &q);
+	if (ret != 0)
+		return ret < 0 ? ret : 0;
+	q.h.nlmsg_type = RTM_DELROUTE;
+	q.h.nlmsg_flags = NLM_F_REQUEST;
+	ret = rtnl_do(&n->rt, &q);
+	return ret < 0 && ret != -ESRCH ? log_errno(ret, "network namespace %u: remove a route the kernel made",
+						    n->msg->ns_id) :
+					  0;
+}
+
+static int remove_new(struct rnet *n, uint8_t family)
+{
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	int ret = rtnl_list_family(&n->rt, RTM_GETROUTE, family, sizeof(struct rtmsg), &list);
+
+	for (size_t i = 0; i < list.n && ret == 0; i++)
+		ret = remove_if_new(n, list.v[i]);
+	return ret;
+}
+
+int routes_restore(struct rnet *n)
+{
+	int ret = 0;
+
+	for (int gateway = 0; gateway < 2; gateway++)
+		for (size_t i = 0; i < n->msg->n_routes && ret == 0; i++) {
+			const ProtobufCBinaryData *b = &n->msg->routes[i];
+
+			if (route_has_gateway(b->data, b->len) == gateway)
+				ret = send_back(n, b, route_edit, "route");
+		}
+	if (ret == 0 && !n->changed)
+		ret = remove_new(n, AF_INET);
+	if (ret == 0 && !n->changed)
+		ret = remove_new(n, AF_INET6);
+	return ret;
+}
+
+/* The kernel's own routes of the address @old go (it makes those of @new); others get it as source. */
+void route_change_source(NetEntry *net, const ProtobufCBinaryData *old, const uint8_t *new)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < net->n_routes; i++) {
+		ProtobufCBinaryData b = net->routes[i];
+		const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+		const struct rtmsg *rtm = (const void *)b.data;
+		const struct nlattr *src;
+
+		src = parse(b.data, b.len, sizeof(*rtm), tb, RTA_MAX) == 0 ? tb[RTA_PREFSRC] : NULL;
+		if (src && mnl_attr_get_payload_len(src) == old->len &&
+		    memcmp(mnl_attr_get_payload(src), old->data, old->len) == 0) {
+			if (rtm->rtm_protocol == RTPROT_KERNEL) {
+				free(b.data);
+				continue;
+			}
+			memcpy(mnl_attr_get_payload(src), new, old->len);
+		}
+		net->routes[kept++] = b;
+	}
+	net->n_routes = kept;
+}
