@@ -9,11 +9,10 @@
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/io.h"
 #include "base/netns.h"
 #include "netlock/netlock.h"
 
@@ -301,29 +300,6 @@ int netlock_open_ns(int netns_fd, struct netlock_ns **ret)
 	return sock < 0 ? sock : netlock_open(sock, ret);
 }
 
-static void *close_thread(void *sock)
-{
-	close((int)(intptr_t)sock);
-	return NULL;
-}
-
-/* The kernel waits for RCU when a netfilter socket is closed (some 13 ms): nobody else should. */
-static void close_later(int sock)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t thread;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, close_thread, (void *)(intptr_t)sock) != 0)
-		close(sock);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 /* Deleting the table is what unlocks, at once; should it fail, the close does it and is waited for. */
 int netlock_close(struct netlock_ns *l)
 {
@@ -340,7 +316,7 @@ int netlock_close(struct netlock_ns *l)
 	if (ret < 0)
 		close(l->sock);
 	else
-		close_later(l->sock);
+		close_later(l->sock); /* the kernel waits for RCU when a netfilter socket goes, some 13 ms */
 	free(l);
 	return ret;
 }

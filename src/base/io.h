@@ -25,6 +25,8 @@ int write_textf_at(int dirfd, const char *path, const char *fmt, ...) _printf_(3
 int readlink_at(int dirfd, const char *path, char **ret);
 /* Move @fd to a number of 512 or more (or as high as the limit lets), close-on-exec; @fd is consumed. */
 int fd_high(int fd);
+/* Close @fd by a thread of ours, for sockets whose end makes the kernel wait; nobody else should. */
+void close_later(int fd);
 /* Send @n (up to 253) descriptors with one byte over the socket @sock; receive the same. */
 int send_fds(int sock, const int *fds, size_t n);
 int recv_fds(int sock, int *fds, size_t n);

@@ -16,7 +16,8 @@
 
 #define IFA_TOP IFA_PROTO
 /* What inet6_rtm_newaddr() takes; IPv4 ignores what it does not know. */
-#define USER_FLAGS (IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
+#define USER_FLAGS \
+	(IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
 
 static int take_bytes(const struct nlattr *a, protobuf_c_boolean *has, ProtobufCBinaryData *ret)
 {
@@ -181,14 +182,15 @@ static int addr_add(struct rnet *n, const AddrEntry *m)
 	}
 	if (ret == 0 || ret == -EEXIST)
 		return 0;
-	return log_errno(ret, "link %s: address %s/%u%s%s", link_entry(n->msg, m->index)->name, addr_text(m, text),
-			 m->prefixlen, n->rt.why[0] ? ": " : "", n->rt.why);
+	return log_errno(ret, "link %s: address %s/%u%s%s", link_entry(n->msg, m->index)->name,
+			 addr_text(m, text), m->prefixlen, n->rt.why[0] ? ": " : "", n->rt.why);
 }
 
 static bool same_address(const AddrEntry *a, const AddrEntry *b)
 {
 	return a->index == b->index && a->family == b->family && a->prefixlen == b->prefixlen &&
-	       a->address.len == b->address.len && memcmp(a->address.data, b->address.data, a->address.len) == 0 &&
+	       a->address.len == b->address.len &&
+	       memcmp(a->address.data, b->address.data, a->address.len) == 0 &&
 	       memcmp(own_address(a)->data, own_address(b)->data, a->address.len) == 0;
 }
 
@@ -205,11 +207,12 @@ static int addr_remove_if_new(struct rnet *n, const AddrEntry *m)
 			return 0;
 	ret = addr_request(m, 0, &q);
 	q.h.nlmsg_type = RTM_DELADDR;
+	q.h.nlmsg_flags = NLM_F_REQUEST;
 	if (ret == 0)
 		ret = rtnl_do(&n->rt, &q);
 	return ret < 0 ? log_errno(ret, "link %s: remove address %s", link_entry(n->msg, m->index)->name,
-				   addr_text(m, text)) :
-			 0;
+				   addr_text(m, text))
+		       : 0;
 }
 
 static int remove_new(struct rnet *n)
@@ -231,15 +234,19 @@ static int remove_new(struct rnet *n)
 	return ret;
 }
 
+/* IPv4 lists the oldest first, IPv6 the newest (of a scope). */
 int addrs_restore(struct rnet *n)
 {
-	for (size_t i = 0; i < n->msg->n_addrs; i++) {
-		int ret = addr_add(n, n->msg->addrs[i]);
+	const size_t n_addrs = n->msg->n_addrs;
+	int ret = 0;
 
-		if (ret < 0)
-			return ret;
-	}
-	return remove_new(n);
+	for (size_t i = 0; i < n_addrs && ret == 0; i++)
+		if (n->msg->addrs[i]->family == AF_INET)
+			ret = addr_add(n, n->msg->addrs[i]);
+	for (size_t i = n_addrs; i > 0 && ret == 0; i--)
+		if (n->msg->addrs[i - 1]->family == AF_INET6)
+			ret = addr_add(n, n->msg->addrs[i - 1]);
+	return ret < 0 ? ret : remove_new(n);
 }
 
 /* "ADDRESS/LEN" */
@@ -290,7 +297,8 @@ static int change_address(NetEntry *net, const struct external *want)
 		AddrEntry *a = net->addrs[i];
 		const LinkEntry *l = link_entry(net, a->index);
 
-		if (!l || !streq(l->name, want->key) || (int)a->family != family || a->scope != RT_SCOPE_UNIVERSE)
+		if (!l || !streq(l->name, want->key) || (int)a->family != family ||
+		    a->scope != RT_SCOPE_UNIVERSE)
 			continue;
 		route_change_source(net, own_address(a), addr);
 		a->prefixlen = len;
@@ -302,7 +310,8 @@ static int change_address(NetEntry *net, const struct external *want)
 		a->has_valid = a->has_preferred = false;
 		return 0;
 	}
-	log_error("--ip %s=%s: the container has no link %s with such an address", want->key, want->value, want->key);
+	log_error("--ip %s=%s: the container has no link %s with such an address", want->key, want->value,
+		  want->key);
 	return -EINVAL;
 }
 

@@ -14,6 +14,7 @@
 #include <netinet/ip6.h>
 #include <sys/socket.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/netns.h"
 #include "net/link.h"
@@ -91,7 +92,9 @@ void announce_na(const uint8_t mac[6], const uint8_t addr[16], struct frame_na *
 static int announce(int sock, const LinkEntry *l, const AddrEntry *a)
 {
 	const ProtobufCBinaryData *addr = a->has_local ? &a->local : &a->address;
-	const struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = l->index, .sll_halen = ETH_ALEN };
+	const struct sockaddr_ll to = { .sll_family = AF_PACKET,
+					.sll_ifindex = l->index,
+					.sll_halen = ETH_ALEN };
 	struct frame_arp arp;
 	struct frame_na na;
 	ssize_t n;
@@ -108,7 +111,7 @@ static int announce(int sock, const LinkEntry *l, const AddrEntry *a)
 
 int net_announce(struct rnet *n)
 {
-	_cleanup_close_ int sock = netns_socket(n->ns_fd, AF_PACKET, SOCK_RAW, 0);
+	int sock = netns_socket(n->ns_fd, AF_PACKET, SOCK_RAW, 0);
 
 	if (sock < 0)
 		return log_errno(sock, "network namespace %u: packet socket", n->msg->ns_id);
@@ -124,5 +127,6 @@ int net_announce(struct rnet *n)
 		if (ret < 0)
 			log_warn("link %s: announcing an address: %s", l->name, strerror(-ret));
 	}
+	close_later(sock);
 	return 0;
 }

@@ -10,6 +10,7 @@
  */
 #include <linux/if.h>
 #include <linux/if_arp.h>
+#include <linux/if_bridge.h>
 #include <linux/veth.h>
 
 #include "base/log.h"
@@ -27,20 +28,77 @@ static const char *refuse_bridge(const struct link_info *l)
 	return NULL;
 }
 
+static const char *refuse_vxlan(const struct link_info *l)
+{
+	return l->tb[IFLA_LINK_NETNSID]
+		       ? "was made in another network namespace, which is not supported; remove it"
+		       : NULL;
+}
+
+static const char *refuse_macvlan(const struct link_info *l)
+{
+	const struct nlattr *tb[IFLA_MACVLAN_MAX + 1] = { 0 };
+	const struct nlattr *d = l->info[IFLA_INFO_DATA];
+
+	if (!d ||
+	    rtnl_attrs_raw(mnl_attr_get_payload(d), mnl_attr_get_payload_len(d), tb, IFLA_MACVLAN_MAX) < 0)
+		return NULL;
+	if (rtnl_u32(tb[IFLA_MACVLAN_MODE], 0) == MACVLAN_MODE_SOURCE)
+		return "is a macvlan of source mode, which is not supported; use another mode";
+	return NULL;
+}
+
 /* Kinds without a file of their own are made again from the attributes the kernel showed. */
 static const struct link_ops link_lo = { .kind = "lo" };
-static const struct link_ops link_bridge = { .kind = "bridge", .refuse = refuse_bridge };
+/* Options are only switched on: a kernel built without one refuses to switch it off, too. */
+static int put_bridge(struct rtnl_req *q, const struct nlattr *a)
+{
+	struct br_boolopt_multi opt;
+
+	if (mnl_attr_get_type(a) != IFLA_BR_MULTI_BOOLOPT || mnl_attr_get_payload_len(a) < sizeof(opt))
+		return rtnl_put_raw(q, a, a->nla_len);
+	memcpy(&opt, mnl_attr_get_payload(a), sizeof(opt));
+	opt.optmask = opt.optval;
+	return rtnl_put(q, IFLA_BR_MULTI_BOOLOPT, &opt, sizeof(opt));
+}
+
+/* Shown as a number, taken as a flag; and one whose presence counts, not its value. */
+static int put_vxlan(struct rtnl_req *q, const struct nlattr *a)
+{
+	if (mnl_attr_get_type(a) == IFLA_VXLAN_REMCSUM_RX && !rtnl_u8(a, 0))
+		return 0;
+	if (mnl_attr_get_type(a) != IFLA_VXLAN_TTL_INHERIT)
+		return rtnl_put_raw(q, a, a->nla_len);
+	return rtnl_u8(a, 0) ? rtnl_put(q, IFLA_VXLAN_TTL_INHERIT, NULL, 0) : 0;
+}
+
+#define BIT(n) (1ull << (n))
+#define BR_FDB_N_LEARNED 48 /* since 6.7 */
+static const struct link_ops link_bridge = {
+	.kind = "bridge",
+	.refuse = refuse_bridge,
+	.put = put_bridge,
+	.computed = BIT(IFLA_BR_ROOT_ID) | BIT(IFLA_BR_BRIDGE_ID) | BIT(IFLA_BR_ROOT_PORT) |
+		    BIT(IFLA_BR_ROOT_PATH_COST) | BIT(IFLA_BR_TOPOLOGY_CHANGE) |
+		    BIT(IFLA_BR_TOPOLOGY_CHANGE_DETECTED) | BIT(IFLA_BR_HELLO_TIMER) |
+		    BIT(IFLA_BR_TCN_TIMER) | BIT(IFLA_BR_TOPOLOGY_CHANGE_TIMER) | BIT(IFLA_BR_GC_TIMER) |
+		    BIT(IFLA_BR_FDB_FLUSH) | BIT(IFLA_BR_VLAN_FILTERING) | BIT(BR_FDB_N_LEARNED),
+};
 static const struct link_ops link_dummy = { .kind = "dummy" };
 static const struct link_ops link_ifb = { .kind = "ifb" };
-static const struct link_ops link_macvlan = { .kind = "macvlan" };
+static const struct link_ops link_macvlan = {
+	.kind = "macvlan",
+	.refuse = refuse_macvlan,
+	.computed = BIT(IFLA_MACVLAN_MACADDR_COUNT) | BIT(IFLA_MACVLAN_BC_QUEUE_LEN_USED),
+};
 static const struct link_ops link_ipvlan = { .kind = "ipvlan" };
 static const struct link_ops link_vlan = { .kind = "vlan" };
-static const struct link_ops link_vxlan = { .kind = "vxlan" };
+static const struct link_ops link_vxlan = { .kind = "vxlan", .refuse = refuse_vxlan, .put = put_vxlan };
 static const struct link_ops link_vrf = { .kind = "vrf" };
 
 static const struct link_ops *const kinds[] = {
-	&link_lo,     &link_veth, &link_bridge, &link_dummy, &link_ifb, &link_macvlan,
-	&link_ipvlan, &link_vlan, &link_vxlan,  &link_vrf,   &link_phys,
+	&link_lo,     &link_veth, &link_bridge, &link_dummy, &link_ifb,	 &link_macvlan,
+	&link_ipvlan, &link_vlan, &link_vxlan,	&link_vrf,   &link_phys,
 };
 
 const struct link_ops *link_find(const char *kind)
@@ -78,8 +136,8 @@ int link_parse(const struct nlmsghdr *h, struct link_info *ret)
 
 bool link_is_fallback(const struct link_info *l)
 {
-	static const char *const names[] = { "tunl0",	"gre0",	     "gretap0",	 "erspan0", "ip_vti0",
-					     "ip6_vti0", "sit0",     "ip6tnl0",	 "ip6gre0", "teql0" };
+	static const char *const names[] = { "tunl0",	 "gre0", "gretap0", "erspan0", "ip_vti0",
+					     "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0", "teql0" };
 
 	if (l->ifi->ifi_flags & IFF_UP)
 		return false;
@@ -124,7 +182,8 @@ static int dump_altnames(const struct link_info *l, LinkEntry *m)
 
 	if (!l->tb[IFLA_PROP_LIST])
 		return 0;
-	mnl_attr_for_each_nested(a, l->tb[IFLA_PROP_LIST]) {
+	mnl_attr_for_each_nested(a, l->tb[IFLA_PROP_LIST])
+	{
 		const char *name = rtnl_str(a);
 
 		if (mnl_attr_get_type(a) != IFLA_ALT_IFNAME || !name)
@@ -145,7 +204,8 @@ static int dump_inet6(const struct link_info *l, LinkEntry *m)
 	const struct nlattr *spec = l->tb[IFLA_AF_SPEC];
 	static const uint8_t none[16];
 
-	if (!spec || rtnl_attrs_raw(mnl_attr_get_payload(spec), mnl_attr_get_payload_len(spec), af, AF_INET6) < 0 ||
+	if (!spec ||
+	    rtnl_attrs_raw(mnl_attr_get_payload(spec), mnl_attr_get_payload_len(spec), af, AF_INET6) < 0 ||
 	    !af[AF_INET6] ||
 	    rtnl_attrs_raw(mnl_attr_get_payload(af[AF_INET6]), mnl_attr_get_payload_len(af[AF_INET6]), tb,
 			   IFLA_INET6_MAX) < 0)
@@ -207,7 +267,8 @@ static int dump_host_peer(struct net_dump *n, PeerEntry *p)
 	if (!p->name || dump_bytes(l.tb[IFLA_ADDRESS], &p->has_address, &p->address) < 0)
 		return log_oom();
 	if (rtnl_u32(l.tb[IFLA_MASTER], 0) &&
-	    rtnl_link(&n->host, NULL, rtnl_u32(l.tb[IFLA_MASTER], 0), &up) == 0 && link_parse(up, &master) == 0) {
+	    rtnl_link(&n->host, NULL, rtnl_u32(l.tb[IFLA_MASTER], 0), &up) == 0 &&
+	    link_parse(up, &master) == 0) {
 		p->master = strdup(master.name);
 		if (!p->master)
 			return log_oom();
@@ -215,10 +276,21 @@ static int dump_host_peer(struct net_dump *n, PeerEntry *p)
 	return 0;
 }
 
+static uint32_t vxlan_lower(const struct link_info *l)
+{
+	const struct nlattr *tb[IFLA_VXLAN_LINK + 1] = { 0 }, *d = l->info[IFLA_INFO_DATA];
+
+	if (!d ||
+	    rtnl_attrs_raw(mnl_attr_get_payload(d), mnl_attr_get_payload_len(d), tb, IFLA_VXLAN_LINK) < 0)
+		return 0;
+	return rtnl_u32(tb[IFLA_VXLAN_LINK], 0);
+}
+
 static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m)
 {
 	const struct nlattr *id = l->tb[IFLA_LINK_NETNSID];
-	uint32_t index = rtnl_u32(l->tb[IFLA_LINK], 0), ns_id = n->msg->ns_id;
+	uint32_t index = streq(l->kind, "vxlan") ? vxlan_lower(l) : rtnl_u32(l->tb[IFLA_LINK], 0);
+	uint32_t ns_id = n->msg->ns_id;
 	bool known = !id;
 
 	if (!index || (!id && index == m->index))
@@ -230,7 +302,8 @@ static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m
 		known = true;
 	}
 	if (!known) {
-		log_error("link %s (network namespace %u): its other end is in a network namespace that no task of "
+		log_error("link %s (network namespace %u): its other end is in a network namespace that no "
+			  "task of "
 			  "the container is in; remove it or move it",
 			  m->name, n->msg->ns_id);
 		return -EOPNOTSUPP;

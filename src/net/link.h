@@ -69,7 +69,9 @@ struct link_info {
  */
 struct link_ops {
 	const char *kind;
+	uint64_t computed; /* bits: attributes of info_data that are shown, and cannot be sent back */
 	bool peer; /* IFLA_LINK is the other end, not a link that this one lies on */
+	int (*put)(struct rtnl_req *q, const struct nlattr *a); /* send one of info_data back, edited */
 	const char *(*refuse)(const struct link_info *l);
 	int (*plan)(struct restore *r, struct rnet *n, const LinkEntry *m);
 	int (*make)(struct restore *r, struct rnet *n, const LinkEntry *m);
@@ -95,8 +97,8 @@ const LinkEntry *link_entry(const NetEntry *m, uint32_t index);
 
 /* The usual creation request begun: index, name, address, mtu, queue length, group. */
 int link_begin(struct rtnl_req *q, const LinkEntry *m);
-/* Nest @len bytes of attributes @data under IFLA_LINKINFO as @kind. */
-int link_put_info(struct rtnl_req *q, const char *kind, const void *data, size_t len);
+/* Nest kind and info_data under IFLA_LINKINFO, without what the kernel computes. */
+int link_put_info(struct rtnl_req *q, const LinkEntry *m);
 /* Send; a failure is logged with the link's name and what the kernel said. */
 int link_do(struct rtnl *rt, struct rtnl_req *q, const char *name, const char *what);
 /* A nested attribute by bounds-checked steps; end with mnl_attr_nest_end(). NULL when full. */

@@ -32,20 +32,23 @@ int link_begin(struct rtnl_req *q, const LinkEntry *m)
 	return ret;
 }
 
-int link_put_info(struct rtnl_req *q, const char *kind, const void *data, size_t len)
+int link_put_info(struct rtnl_req *q, const LinkEntry *m)
 {
+	const struct link_ops *ops = link_find(m->kind);
 	struct nlattr *info = rtnl_nest(q, IFLA_LINKINFO), *nest;
-	int ret;
+	const struct nlattr *tb[64] = { 0 };
+	int ret = info ? rtnl_put_str(q, IFLA_INFO_KIND, m->kind) : -E2BIG;
 
-	if (!info)
-		return -E2BIG;
-	ret = rtnl_put_str(q, IFLA_INFO_KIND, kind);
-	if (ret == 0 && len) {
-		nest = rtnl_nest(q, IFLA_INFO_DATA);
-		ret = nest ? rtnl_put_raw(q, data, len) : -E2BIG;
-		if (nest)
-			mnl_attr_nest_end(&q->h, nest);
-	}
+	if (ret == 0 && m->has_info_data)
+		ret = rtnl_attrs_raw(m->info_data.data, m->info_data.len, tb, ARRAY_SIZE(tb) - 1);
+	if (ret < 0)
+		return ret;
+	nest = rtnl_nest(q, IFLA_INFO_DATA);
+	for (size_t i = 1; i < ARRAY_SIZE(tb) && ret == 0; i++)
+		if (tb[i] && !(ops->computed & 1ull << i))
+			ret = ops->put ? ops->put(q, tb[i]) : rtnl_put_raw(q, tb[i], tb[i]->nla_len);
+	if (nest)
+		mnl_attr_nest_end(&q->h, nest);
 	mnl_attr_nest_end(&q->h, info);
 	return ret;
 }
@@ -71,14 +74,16 @@ static int host_lower(struct restore *r, const LinkEntry *m, uint32_t *ret_index
 	if (!name)
 		name = m->peer->name;
 	if (!name) {
-		log_error("link %s (%s): lies on a link of the host of unknown name; give --external %s[%s]:LINK",
+		log_error("link %s (%s): lies on a link of the host of unknown name; give --external "
+			  "%s[%s]:LINK",
 			  m->name, m->kind, m->kind, m->name);
 		return -EINVAL;
 	}
 	ret = rtnl_link(&r->net->host, name, 0, &h);
 	if (ret < 0)
-		return log_errno(ret, "link %s (%s): lies on %s of the host; make it or give --external %s[%s]:LINK",
-				 m->name, m->kind, name, m->kind, m->name);
+		return log_errno(
+			ret, "link %s (%s): lies on %s of the host; make it or give --external %s[%s]:LINK",
+			m->name, m->kind, name, m->kind, m->name);
 	*ret_index = ((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
 	return 0;
 }
@@ -98,14 +103,16 @@ static int put_lower(struct restore *r, struct rnet *n, const LinkEntry *m, stru
 	} else {
 		o = rnet_find(r, m->peer->ns_id);
 		if (!o || o->ns_fd < 0) {
-			log_error("link %s: lies on a link of network namespace %u, which is made later: not supported",
+			log_error("link %s: lies on a link of network namespace %u, which is made later: not "
+				  "supported",
 				  m->name, m->peer->ns_id);
 			return -EOPNOTSUPP;
 		}
 	}
 	nsid = nsid_of(n, o ? o->ns_fd : r->net->host_fd);
 	if (nsid < 0)
-		return log_errno(nsid, "link %s: id of the network namespace of the link it lies on", m->name);
+		return log_errno(nsid, "link %s: id of the network namespace of the link it lies on",
+				 m->name);
 	ret = rtnl_put(q, IFLA_LINK, &index, 4);
 	return ret < 0 ? ret : rtnl_put(q, IFLA_LINK_NETNSID, &nsid, 4);
 }
@@ -119,7 +126,7 @@ static int make_as_was(struct restore *r, struct rnet *n, const LinkEntry *m)
 	if (ret == 0 && m->peer)
 		ret = put_lower(r, n, m, &q);
 	if (ret == 0)
-		ret = link_put_info(&q, m->kind, m->info_data.data, m->has_info_data ? m->info_data.len : 0);
+		ret = link_put_info(&q, m);
 	if (ret < 0)
 		return ret;
 	return link_do(&n->rt, &q, m->name, "create");
@@ -209,10 +216,31 @@ static int link_set(struct rnet *n, const LinkEntry *m)
 	return ret;
 }
 
-/* Settings of a bridge's port, all but the state, which is the bridge's to say. */
+/* Settings of a bridge's port: those a user makes. */
 static int link_set_port(struct rnet *n, const LinkEntry *m)
 {
 	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	static const uint16_t keep[] = {
+		IFLA_BRPORT_PRIORITY,
+		IFLA_BRPORT_COST,
+		IFLA_BRPORT_MODE,
+		IFLA_BRPORT_GUARD,
+		IFLA_BRPORT_PROTECT,
+		IFLA_BRPORT_FAST_LEAVE,
+		IFLA_BRPORT_LEARNING,
+		IFLA_BRPORT_UNICAST_FLOOD,
+		IFLA_BRPORT_PROXYARP,
+		IFLA_BRPORT_PROXYARP_WIFI,
+		IFLA_BRPORT_MULTICAST_ROUTER,
+		IFLA_BRPORT_MCAST_TO_UCAST,
+		IFLA_BRPORT_MCAST_FLOOD,
+		IFLA_BRPORT_BCAST_FLOOD,
+		IFLA_BRPORT_GROUP_FWD_MASK,
+		IFLA_BRPORT_NEIGH_SUPPRESS,
+		IFLA_BRPORT_ISOLATED,
+		IFLA_BRPORT_LOCKED,
+		IFLA_BRPORT_BACKUP_PORT,
+	};
 	const struct nlattr *tb[IFLA_BRPORT_MAX + 1] = { 0 };
 	struct nlattr *info, *data;
 	struct rtnl_req q;
@@ -227,9 +255,9 @@ static int link_set_port(struct rnet *n, const LinkEntry *m)
 	info = rtnl_nest(&q, IFLA_LINKINFO);
 	rtnl_put_str(&q, IFLA_INFO_SLAVE_KIND, m->slave_kind);
 	data = rtnl_nest(&q, IFLA_INFO_SLAVE_DATA);
-	for (unsigned int i = 1; i <= IFLA_BRPORT_MAX && ret == 0; i++)
-		if (tb[i] && i != IFLA_BRPORT_STATE)
-			ret = rtnl_put_raw(&q, tb[i], tb[i]->nla_len);
+	for (size_t i = 0; i < ARRAY_SIZE(keep) && ret == 0; i++)
+		if (tb[keep[i]])
+			ret = rtnl_put_raw(&q, tb[keep[i]], tb[keep[i]]->nla_len);
 	mnl_attr_nest_end(&q.h, data);
 	mnl_attr_nest_end(&q.h, info);
 	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "settings of the bridge port");
@@ -252,7 +280,9 @@ int links_up(struct rnet *n)
 {
 	for (size_t i = 0; i < n->msg->n_links; i++) {
 		const LinkEntry *m = n->order[i];
-		const struct ifinfomsg ifi = { .ifi_index = m->index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+		const struct ifinfomsg ifi = { .ifi_index = m->index,
+					       .ifi_flags = IFF_UP,
+					       .ifi_change = IFF_UP };
 		struct rtnl_req q;
 		int ret;
 

@@ -16,12 +16,14 @@ static int phys_find(struct restore *r, const LinkEntry *m, uint32_t *ret_index)
 	int ret;
 
 	if (!dev || !dev[0]) {
-		log_error("link %s: a device of the host; give --external netdev[%s]:HOSTDEV", m->name, m->name);
+		log_error("link %s: a device of the host; give --external netdev[%s]:HOSTDEV", m->name,
+			  m->name);
 		return -EINVAL;
 	}
 	ret = rtnl_link(&r->net->host, dev, 0, &h);
 	if (ret < 0)
-		return log_errno(ret, "link %s: device %s of the host (--external netdev[%s])", m->name, dev, m->name);
+		return log_errno(ret, "link %s: device %s of the host (--external netdev[%s])", m->name, dev,
+				 m->name);
 	*ret_index = ((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
 	return 0;
 }

@@ -17,7 +17,8 @@
 #include "base/log.h"
 #include "net/link.h"
 
-/* How long a host end of the same name may take to vanish with its namespace (cleanup_net is asynchronous). */
+/* How long a host end of the same name may take to vanish with its namespace (cleanup_net is asynchronous).
+ */
 #define NAME_FREE_TRIES 100
 
 struct wanted {
@@ -53,12 +54,14 @@ static int veth_wanted(struct restore *r, const LinkEntry *m, struct wanted *ret
 	if (given) {
 		err = veth_parse(given, ret->name, ret->bridge);
 		if (err < 0)
-			log_error("link %s: --veth-pair %s=%s: names of 1 to 15 characters are needed, HOSTEND[@BRIDGE]",
+			log_error("link %s: --veth-pair %s=%s: names of 1 to 15 characters are needed, "
+				  "HOSTEND[@BRIDGE]",
 				  m->name, m->name, given);
 		return err;
 	}
 	if (!m->peer || !m->peer->name) {
-		log_error("link %s: the name of its end on the host is not known; give --veth-pair %s=HOSTEND[@BRIDGE]",
+		log_error("link %s: the name of its end on the host is not known; give --veth-pair "
+			  "%s=HOSTEND[@BRIDGE]",
 			  m->name, m->name);
 		return -EINVAL;
 	}
@@ -82,11 +85,13 @@ static int plan_bridge(struct restore *r, const LinkEntry *m, const struct wante
 	if (ret == 0)
 		ret = link_parse(h, &l);
 	if (ret < 0)
-		return log_errno(ret, "link %s: bridge %s for its host end %s; make the bridge, or give --veth-pair %s=%s@BRIDGE",
+		return log_errno(ret,
+				 "link %s: bridge %s for its host end %s; make the bridge, or give "
+				 "--veth-pair %s=%s@BRIDGE",
 				 m->name, w->bridge, w->name, m->name, w->name);
 	if (!streq(l.kind, "bridge") && !made_by_scripts(&l)) {
-		log_error("link %s: %s is no bridge; give --veth-pair %s=%s@BRIDGE", m->name, w->bridge, m->name,
-			  w->name);
+		log_error("link %s: %s is no bridge; give --veth-pair %s=%s@BRIDGE", m->name, w->bridge,
+			  m->name, w->name);
 		return -EINVAL;
 	}
 	return 0;
@@ -107,7 +112,8 @@ static int plan_name(struct restore *r, const LinkEntry *m, const struct wanted 
 			return log_errno(ret, "link %s: host end %s", m->name, w->name);
 		nanosleep(&pause, NULL);
 	}
-	log_error("link %s: its host end %s exists already; remove it (ip link del %s) or give --veth-pair %s=OTHER",
+	log_error("link %s: its host end %s exists already; remove it (ip link del %s) or give --veth-pair "
+		  "%s=OTHER",
 		  m->name, w->name, w->name, m->name);
 	return -EEXIST;
 }

@@ -12,7 +12,8 @@ struct netlock {
 
 static int lock_error(int err, uint32_t ns_id)
 {
-	return log_errno(err, "network namespace %u: lock (nftables); --network-lock skip goes without", ns_id);
+	return log_errno(err, "network namespace %u: lock (nftables); --network-lock skip goes without",
+			 ns_id);
 }
 
 int net_lock_dump(struct dump *d, struct netlock **ret)

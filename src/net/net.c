@@ -72,8 +72,10 @@ static int survey_qdiscs(struct net_dump *n)
 		if (rtnl_attrs(list.v[i], sizeof(*tc), tb, TCA_MAX) < 0 || !tc->tcm_handle)
 			continue;
 		kind = rtnl_str(tb[TCA_KIND]);
-		ret = dump_obstacle(n->d, "link %d has a queueing discipline (%s %x:), which is not supported; tc qdisc del",
-				    tc->tcm_ifindex, kind ? kind : "?", tc->tcm_handle >> 16);
+		ret = dump_obstacle(
+			n->d,
+			"link %d has a queueing discipline (%s %x:), which is not supported; tc qdisc del",
+			tc->tcm_ifindex, kind ? kind : "?", tc->tcm_handle >> 16);
 	}
 	return ret == -EOPNOTSUPP ? 0 : ret;
 }
@@ -100,7 +102,7 @@ int net_survey(struct dump *d)
 
 static int dump_contents(struct net_dump *n)
 {
-	static int (*const parts[])(struct net_dump *n) = {
+	static int (*const parts[])(struct net_dump * n) = {
 		nsids_dump, links_dump, addrs_dump, routes_dump, rules_dump, neighbours_dump, sysctls_dump,
 	};
 

@@ -77,7 +77,8 @@ static int check_raw(const NetEntry *m)
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		for (size_t j = 0; j < lists[i].n; j++)
 			if (lists[i].v[j].len > RAW_MAX) {
-				log_error("image: network namespace %u: a routing message is too long", m->ns_id);
+				log_error("image: network namespace %u: a routing message is too long",
+					  m->ns_id);
 				return -EBADMSG;
 			}
 	return 0;
@@ -141,8 +142,8 @@ int net_restore_links(struct restore *r, struct rtask *t)
 
 int net_restore_config(struct restore *r, struct rtask *t)
 {
-	static int (*const parts[])(struct rnet *n) = {
-		sysctls_restore, links_up,	addrs_restore, nexthops_restore,
+	static int (*const parts[])(struct rnet * n) = {
+		sysctls_restore, links_up,	addrs_restore,	    nexthops_restore,
 		routes_restore,	 rules_restore, neighbours_restore, links_finish,
 	};
 	int ret = 0;
@@ -178,7 +179,8 @@ int net_undo(struct restore *r)
 		rtnl_begin(&q, RTM_DELLINK, 0, &ifi, sizeof(ifi));
 		err = rtnl_do(&s->host, &q);
 		if (err < 0 && err != -ENODEV)
-			ret = log_errno(err, "remove the host end %s", s->ends[i].name ? s->ends[i].name : "?");
+			ret = log_errno(err, "remove the host end %s",
+					s->ends[i].name ? s->ends[i].name : "?");
 	}
 	for (size_t i = 0; s && i < s->n_ends; i++)
 		free(s->ends[i].name);

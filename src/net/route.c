@@ -284,9 +284,9 @@ static int remove_if_new(struct rnet *n, const struct nlmsghdr *h)
 	q.h.nlmsg_type = RTM_DELROUTE;
 	q.h.nlmsg_flags = NLM_F_REQUEST;
 	ret = rtnl_do(&n->rt, &q);
-	return ret < 0 && ret != -ESRCH ? log_errno(ret, "network namespace %u: remove a route the kernel made",
-						    n->msg->ns_id) :
-					  0;
+	return ret < 0 && ret != -ESRCH
+		       ? log_errno(ret, "network namespace %u: remove a route the kernel made", n->msg->ns_id)
+		       : 0;
 }
 
 static int remove_new(struct rnet *n, uint8_t family)

@@ -43,7 +43,8 @@ int rules_dump(struct net_dump *n)
 {
 	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
 		_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
-		int ret = rtnl_list_family(&n->rt, RTM_GETRULE, families[f], sizeof(struct fib_rule_hdr), &list);
+		int ret = rtnl_list_family(&n->rt, RTM_GETRULE, families[f], sizeof(struct fib_rule_hdr),
+					   &list);
 
 		if (ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP)
 			continue;
@@ -62,17 +63,20 @@ static int rule_send(struct rnet *n, uint16_t type, const void *data, size_t len
 
 	if (ret == 0) {
 		q.h.nlmsg_type = type;
+		if (type == RTM_DELRULE)
+			q.h.nlmsg_flags = NLM_F_REQUEST;
 		ret = rtnl_do(&n->rt, &q);
 	}
 	if (ret == 0 || (type == RTM_NEWRULE && ret == -EEXIST))
 		return 0;
-	return log_errno(ret, "network namespace %u: routing rule%s%s", n->msg->ns_id, n->rt.why[0] ? ": " : "",
-			 n->rt.why);
+	return log_errno(ret, "network namespace %u: routing rule%s%s", n->msg->ns_id,
+			 n->rt.why[0] ? ": " : "", n->rt.why);
 }
 
 static bool same_payload(const struct nlmsghdr *h, const ProtobufCBinaryData *b)
 {
-	return mnl_nlmsg_get_payload_len(h) == b->len && memcmp(mnl_nlmsg_get_payload(h), b->data, b->len) == 0;
+	return mnl_nlmsg_get_payload_len(h) == b->len &&
+	       memcmp(mnl_nlmsg_get_payload(h), b->data, b->len) == 0;
 }
 
 /* @used marks rules of the image that are there. */
@@ -194,7 +198,7 @@ int neighbours_dump(struct net_dump *n)
 int neighbour_edit(const void *data, size_t len, struct rtnl_req *q)
 {
 	const struct nlattr *tb[NDA_MAX + 1] = { 0 };
-	static const uint16_t keep[] = { NDA_DST, NDA_LLADDR, NDA_VLAN,	 NDA_PORT,     NDA_VNI,
+	static const uint16_t keep[] = { NDA_DST,     NDA_LLADDR,  NDA_VLAN,	 NDA_PORT,     NDA_VNI,
 					 NDA_IFINDEX, NDA_SRC_VNI, NDA_PROTOCOL, NDA_FLAGS_EXT };
 	struct ndmsg nd;
 	int ret;

@@ -61,7 +61,8 @@ bool sysctl_name_ok(const char *name)
 		return false;
 	for (const char *p = name; p; p = strchr(p, '/')) {
 		p += *p == '/';
-		if (p[0] == '.' && (p[1] == '/' || p[1] == '\0' || (p[1] == '.' && (p[2] == '/' || p[2] == '\0'))))
+		if (p[0] == '.' &&
+		    (p[1] == '/' || p[1] == '\0' || (p[1] == '.' && (p[2] == '/' || p[2] == '\0'))))
 			return false;
 	}
 	return true;
@@ -129,7 +130,8 @@ static int dump_dir(struct walk *w, const char *name, int depth)
 
 		if (streq(e->d_name, ".") || streq(e->d_name, ".."))
 			continue;
-		if ((size_t)snprintf(sub, sizeof(sub), "%s%s%s", name, name[0] ? "/" : "", e->d_name) >= sizeof(sub))
+		if ((size_t)snprintf(sub, sizeof(sub), "%s%s%s", name, name[0] ? "/" : "", e->d_name) >=
+		    sizeof(sub))
 			return -ENAMETOOLONG;
 		if (e->d_type == DT_DIR)
 			ret = depth < MAX_DEPTH ? dump_dir(w, sub, depth + 1) : -ELOOP;
