@@ -75,13 +75,13 @@ struct walk {
 
 static int add_sysctl(NetEntry *m, const char *name, const void *value, size_t len)
 {
-	SysctlEntry *e = malloc(sizeof(*e));
+	NetSysctlEntry *e = malloc(sizeof(*e));
 
 	if (!e || !GROW(m->sysctls, m->n_sysctls)) {
 		free(e);
 		return -ENOMEM;
 	}
-	sysctl_entry__init(e);
+	net_sysctl_entry__init(e);
 	m->sysctls[m->n_sysctls++] = e;
 	e->name = strdup(name);
 	return e->name ? bytes_copy(&e->value, value, len) : -ENOMEM;
@@ -160,7 +160,7 @@ int sysctls_dump(struct net_dump *n)
 int sysctls_plan(struct rnet *n)
 {
 	for (size_t i = 0; i < n->msg->n_sysctls; i++) {
-		const SysctlEntry *e = n->msg->sysctls[i];
+		const NetSysctlEntry *e = n->msg->sysctls[i];
 
 		if (sysctl_name_ok(e->name) && e->value.len < 4096)
 			continue;
@@ -170,7 +170,7 @@ int sysctls_plan(struct rnet *n)
 	return 0;
 }
 
-static int restore_file(int root, const SysctlEntry *e)
+static int restore_file(int root, const NetSysctlEntry *e)
 {
 	_cleanup_close_ int fd = -1;
 	char buf[4096];
