@@ -47,6 +47,8 @@ static int run_verb(const struct verb *v, char **argv)
 				  v->args ?: "");
 	if (!ret) {
 		log_init(v->name, MIN(LOG_WARN + o.verbose, LOG_DEBUG));
+		if (!(v->verb & (VERB_DUMP | VERB_RESTORE | VERB_CONSOLE)))
+			signal(SIGPIPE, SIG_DFL);
 		ret = v->run(&o, &rest);
 	}
 	options_done(&o);

@@ -345,5 +345,6 @@ void options_done(struct options *o)
 		free(o->cgroup_roots[i].path);
 	}
 	free(o->cgroup_roots);
+	words_free(o->words);
 	*o = (struct options){ .verb = "" };
 }

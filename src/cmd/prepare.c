@@ -131,6 +131,8 @@ int cmd_prepare(struct options *o, const char *log_name)
 {
 	int err = cmd_paths(o, log_name);
 
+	if (err >= 0 && streq(o->verb, "dump") && options_words(o, VERB_DUMP, &o->words, &o->n_words) < 0)
+		return log_oom();
 	return err >= 0 && o->log_file ? open_log(o) : err;
 }
 

@@ -66,6 +66,8 @@ struct options {
 	size_t n_skip_mounts;
 	struct external *addresses; /* --ip LINK=ADDRESS/LEN */
 	size_t n_addresses;
+	char **words; /* all of the above as words of a command line, for the inventory */
+	size_t n_words;
 };
 
 /*

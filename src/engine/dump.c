@@ -216,26 +216,16 @@ static int stage_memory(void *ctx)
 static int stage_inventory(void *ctx)
 {
 	struct dumping *c = ctx;
-	struct image_about about = {
+	const struct image_about about = {
 		.container = c->opt->ct,
 		.root_pid = (uint32_t)c->opt->pid,
 		.n_tasks = (uint32_t)c->d.n_tasks,
 		.network_lock = c->opt->netlock == NETLOCK_SKIP ? "skip" : "nftables",
-		.n_options = c->opt->n_externals,
+		.options = (const char *const *)c->opt->words,
+		.n_options = c->opt->n_words,
 	};
-	char **options = calloc(about.n_options + 1, sizeof(*options));
-	int ret = options ? 0 : -ENOMEM;
+	int ret = image_describe(c->d.img, &about);
 
-	for (size_t i = 0; !ret && i < about.n_options; i++) {
-		options[i] = xasprintf("--external=%s:%s", c->opt->externals[i].key, c->opt->externals[i].value);
-		ret = options[i] ? 0 : -ENOMEM;
-	}
-	about.options = (const char *const *)options;
-	if (!ret)
-		ret = image_describe(c->d.img, &about);
-	for (size_t i = 0; options && options[i]; i++)
-		free(options[i]);
-	free(options);
 	return ret < 0 ? ret : image_commit(c->d.img);
 }
 
@@ -361,5 +351,7 @@ int engine_dump(const struct options *opt)
 	undo_survey(&c);
 	freezer_free(c.freezer);
 	image_free(c.d.img);
+	if (ret == -ECANCELED && !c.refused)
+		ret = -EPERM; /* another script than post-dump */
 	return ret;
 }
