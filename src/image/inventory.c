@@ -14,20 +14,22 @@ static int cmp_member(const void *a, const void *b)
 	return strcmp(((const struct image_member *)a)->name, ((const struct image_member *)b)->name);
 }
 
-/* Size, sum and fsync of one file. */
-static int seal_file(struct image *img, struct image_member *m)
+/* Job 2i: size and sum of file i; job 2i + 1: file i to disk. They overlap. */
+static int seal_file(struct image *img, size_t job)
 {
-	_cleanup_close_ int fd = openat(img->dirfd, m->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct image_member *m = &img->files[job / 2];
+	bool sum = job % 2 == 0;
+	_cleanup_close_ int fd = -1;
 	int err = 0;
 
+	if (sum && m->summed)
+		return 0;
+	fd = openat(img->dirfd, m->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return log_errno(errno, "%s/%s", img->path, m->name);
-	if (!m->summed) {
-		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	if (sum)
 		err = image_sum_fd(fd, m->sum, &m->size);
-		m->summed = err >= 0;
-	}
-	if (err >= 0 && fsync(fd) < 0)
+	else if (fsync(fd) < 0)
 		err = -errno;
 	return err < 0 ? log_errno(err, "%s/%s: writing to disk", img->path, m->name) : 0;
 }
@@ -104,8 +106,8 @@ int image_commit(struct image *img)
 
 	if (!img->inventory)
 		err = image_describe(img, &(const struct image_about){ 0 });
-	for (size_t i = 0; i < img->n_files && err >= 0; i++)
-		err = seal_file(img, &img->files[i]);
+	if (err >= 0)
+		err = image_each(img, 2 * img->n_files, seal_file);
 	if (err >= 0)
 		err = list_files(img, img->inventory);
 	if (err < 0)
@@ -208,8 +210,9 @@ static int take_files(struct image *img)
 	return 0;
 }
 
-static int verify_file(const struct image *img, const struct image_member *m)
+static int verify_file(struct image *img, size_t i)
 {
+	const struct image_member *m = &img->files[i];
 	_cleanup_close_ int fd = openat(img->dirfd, m->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	uint8_t sum[IMAGE_SUM_SIZE];
 	uint64_t size;
@@ -246,9 +249,7 @@ static int open_in(struct image *img)
 	if (img->inventory->format != IMAGE_FORMAT)
 		return damaged(img->path, "another format than this ctcr reads");
 	err = take_files(img);
-	for (size_t i = 0; i < img->n_files && err >= 0; i++)
-		err = verify_file(img, &img->files[i]);
-	return err;
+	return err < 0 ? err : image_each(img, img->n_files, verify_file);
 }
 
 int image_open(const char *path, struct image **ret)
