@@ -254,9 +254,10 @@ static int unpack_child(void *data)
 	j->to = to;
 	archive_read_support_format_tar(from);
 	archive_read_set_options(from, "hdrcharset=BINARY");
-	archive_write_disk_set_options(to, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
-						   ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR |
-						   ARCHIVE_EXTRACT_FFLAGS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
+	archive_write_disk_set_options(to, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM |
+						   ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_ACL |
+						   ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_FFLAGS |
+						   ARCHIVE_EXTRACT_SECURE_NODOTDOT);
 	if (archive_read_open_fd(from, j->fd, 1 << 20) != ARCHIVE_OK)
 		return failed(from, j, "archive");
 	umask(0);

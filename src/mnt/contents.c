@@ -138,15 +138,16 @@ static int check_empty(const struct part *p)
 		return -ENOMEM;
 	}
 	while ((de = readdir(dir))) {
-		static const char *const kernels[] = { ".", "..", "register", "status", "maps.debug", "progs.debug" };
+		static const char *const kernels[] = { ".",	 "..",	       "register",
+						       "status", "maps.debug", "progs.debug" };
 		bool known = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(kernels); i++)
 			known |= streq(de->d_name, kernels[i]);
 		if (known)
 			continue;
-		log_error("mount %s (%s): it holds %s, which cannot be saved; remove it", p->m->point, p->m->fstype,
-			  de->d_name);
+		log_error("mount %s (%s): it holds %s, which cannot be saved; remove it", p->m->point,
+			  p->m->fstype, de->d_name);
 		err = -EOPNOTSUPP;
 		break;
 	}
@@ -169,8 +170,8 @@ int mnt_dump_trees(struct dump *d, const struct mnt_source *s, MntSourceEntry *m
 			log_errno(err, "mount %s (%s): getting at its contents", parts[i].m->point,
 				  parts[i].m->fstype);
 		else
-			err = s->type->cls == FS_EMPTY ? check_empty(&parts[i]) :
-							 dump_part(d, &parts[i], file, msg);
+			err = s->type->cls == FS_EMPTY ? check_empty(&parts[i])
+						       : dump_part(d, &parts[i], file, msg);
 	}
 	parts_close(parts, n);
 	return err;

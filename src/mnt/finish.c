@@ -67,8 +67,9 @@ static int set_propagation(struct restore *r, const struct rmount *m, unsigned i
 
 static int join(const struct rmount *from, const struct rmount *m)
 {
-	return RET_NERRNO(move_mount(from->fd, "", m->fd, "",
-				     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP));
+	return RET_NERRNO(
+		move_mount(from->fd, "", m->fd, "",
+			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP));
 }
 
 /*
@@ -99,8 +100,9 @@ static int enslave(struct restore *r, struct rmount *m)
 	int err;
 
 	if (!master) {
-		log_warn("%s: its propagation came from a mount that is not in the image: it will be private",
-			 rmount_name(m));
+		log_warn(RMOUNT_FMT
+			 ": its propagation came from a mount that is not in the image: it will be private",
+			 RMOUNT(m));
 		return 0;
 	}
 	err = join(master, m);
@@ -116,7 +118,7 @@ static int make_group(struct restore *r, uint32_t shared)
 	if (err >= 0)
 		err = set_propagation(r, first, MS_SHARED);
 	if (err < 0)
-		return log_errno(err, "%s: peer group %u", rmount_name(first), shared);
+		return log_errno(err, RMOUNT_FMT ": peer group %u", RMOUNT(first), shared);
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		struct rmount *m = &s->mounts[i];
 
@@ -124,7 +126,7 @@ static int make_group(struct restore *r, uint32_t shared)
 			continue;
 		err = join(first, m);
 		if (err < 0)
-			return log_errno(err, "%s: joining peer group %u", rmount_name(m), shared);
+			return log_errno(err, RMOUNT_FMT ": joining peer group %u", RMOUNT(m), shared);
 	}
 	return 0;
 }
@@ -200,7 +202,7 @@ static int lone_mounts(struct restore *r)
 		else if (m->msg->unbindable)
 			err = set_propagation(r, m, MS_UNBINDABLE);
 		if (err < 0)
-			return log_errno(err, "%s: propagation", rmount_name(m));
+			return log_errno(err, RMOUNT_FMT ": propagation", RMOUNT(m));
 	}
 	return 0;
 }

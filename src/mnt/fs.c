@@ -35,7 +35,8 @@ static void config(struct maker *k, unsigned int cmd, const char *key, const cha
 	remote_ref(k->hand, c, 0, k->fs);
 }
 
-/* "uid" and "gid" mean another number in the hand's user namespace; an id without a name there is left out. */
+/* "uid" and "gid" mean another number in the hand's user namespace; an id without a name there is left out.
+ */
 static void config_option(struct maker *k, const MntOptionEntry *o)
 {
 	const char *map = streq(o->key, "uid") ? k->uid_map : streq(o->key, "gid") ? k->gid_map : NULL;
@@ -128,7 +129,8 @@ int fs_make(struct restore *r, struct rtask *t, struct rsource *s)
 /* The directory of @path in the file system @fd; *@ret_name is the rest, in @copy. */
 static int open_parent(int fd, char *copy, const char **ret_name)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
 	char *slash = strrchr(copy, '/');
 	int dir;
 
@@ -187,15 +189,15 @@ int fs_fill(struct restore *r, struct rsource *s, int fd)
 		_cleanup_close_ int in = -1;
 		int err;
 
-		s->places[i] = tree->deleted && !can_have(fd, tree->root) ? xasprintf("/.ctcr-%zu", i) :
-									      strdup(tree->root);
+		s->places[i] = tree->deleted && !can_have(fd, tree->root) ? xasprintf("/.ctcr-%zu", i)
+									  : strdup(tree->root);
 		if (!s->places[i] || !what)
 			return log_oom();
 		in = image_raw_open(r->img, tree->archive);
 		if (in < 0)
 			return log_errno(in, "%s", what);
-		err = tree->deleted ? fill_deleted(fd, s->places[i], tree->is_dir, in, what) :
-				      archive_unpack(fd, s->places[i], tree->is_dir, in, what);
+		err = tree->deleted ? fill_deleted(fd, s->places[i], tree->is_dir, in, what)
+				    : archive_unpack(fd, s->places[i], tree->is_dir, in, what);
 		if (err < 0)
 			return err;
 	}

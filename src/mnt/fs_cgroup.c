@@ -16,12 +16,17 @@
 
 /* For hierarchies of version 1 every option is a controller, "name=..." or a flag. */
 static const char *const v1_options[] = {
-	"cpu",	  "cpuacct",  "cpuset",	    "memory",	"devices",	 "freezer",	"blkio", "pids",
-	"name",	  "net_cls",  "net_prio",   "perf_event", "hugetlb",	 "rdma",	"misc",	 "none",
-	"noprefix", "clone_children", "xattr", "release_agent", "cpuset_v2_mode", "favordynmods", NULL
+	"cpu",	   "cpuacct",	    "cpuset",	      "memory",	      "devices",  "freezer",
+	"blkio",   "pids",	    "name",	      "net_cls",      "net_prio", "perf_event",
+	"hugetlb", "rdma",	    "misc",	      "none",	      "noprefix", "clone_children",
+	"xattr",   "release_agent", "cpuset_v2_mode", "favordynmods", NULL
 };
-static const char *const v2_options[] = { "nsdelegate",		    "memory_recursiveprot", "memory_localevents",
-					  "memory_hugetlb_accounting", "favordynmods",	    "pids_localevents",
+static const char *const v2_options[] = { "nsdelegate",
+					  "memory_recursiveprot",
+					  "memory_localevents",
+					  "memory_hugetlb_accounting",
+					  "favordynmods",
+					  "pids_localevents",
 					  NULL };
 
 const struct fs_type fs_cgroup_types[] = {
@@ -33,8 +38,8 @@ const struct fs_type fs_cgroup_types[] = {
 /* A word of a hierarchy's superblock options that is not a controller or its name. */
 static bool is_flag(const char *w)
 {
-	static const char *const flags[] = { "noprefix", "clone_children", "xattr", "cpuset_v2_mode",
-					     "favordynmods", "seclabel", "none" };
+	static const char *const flags[] = { "noprefix",     "clone_children", "xattr", "cpuset_v2_mode",
+					     "favordynmods", "seclabel",       "none" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (streq(flags[i], w))

@@ -9,9 +9,9 @@
  */
 #include "mnt/source.h"
 
-static const char *const tmpfs_options[] = { "size",	"nr_blocks", "nr_inodes", "mode",    "uid",	  "gid",
-					     "huge",	"mpol",	     "inode32",	  "inode64", "noswap",	  "usrquota",
-					     "grpquota", "casefold", NULL };
+static const char *const tmpfs_options[] = { "size",   "nr_blocks", "nr_inodes", "mode",     "uid",
+					     "gid",    "huge",	    "mpol",	 "inode32",  "inode64",
+					     "noswap", "usrquota",  "grpquota",	 "casefold", NULL };
 static const char *const ramfs_options[] = { "mode", NULL };
 static const char *const hugetlbfs_options[] = { "pagesize", "size", "min_size", "nr_inodes",
 						 "mode",     "uid",  "gid",	 NULL };

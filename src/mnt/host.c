@@ -65,8 +65,9 @@ int rsource_path(const struct restore *r, const struct rsource *s, char **ret)
 	}
 	path = path ? path : msg->path;
 	if (!path) {
-		log_error("mount source of %s (%s): not on this host at the dump; pass --external mnt[%s]:PATH",
-			  first_point(r->mnts, msg), msg->fstype, msg->name ? msg->name : "/");
+		log_error(
+			"mount source of %s (%s): not on this host at the dump; pass --external mnt[%s]:PATH",
+			first_point(r->mnts, msg), msg->fstype, msg->name ? msg->name : "/");
 		return -ENOENT;
 	}
 	*ret = strdup(path);
@@ -152,8 +153,8 @@ int rsource_open_host(struct restore *r, const struct rsource *s, pid_t pid)
 		int err = cgroup_path(msg, pid, &path);
 
 		if (err < 0)
-			return log_errno(err, "mount source cgroup %s%s: not mounted on this host", msg->hierarchy,
-					 msg->cgroup);
+			return log_errno(err, "mount source cgroup %s%s: not mounted on this host",
+					 msg->hierarchy, msg->cgroup);
 	}
 	fd = clone_mount(AT_FDCWD, path ? path : s->path);
 	return fd < 0 ? log_errno(fd, "mount source %s", path ? path : s->path) : fd;

@@ -21,16 +21,6 @@ struct rmntns *mnt_store_ns(const struct mnt_store *s, uint32_t id)
 	return NULL;
 }
 
-const char *rmount_name(const struct rmount *m)
-{
-	static char ring[4][256];
-	static unsigned int next;
-	char *buf = ring[next++ % ARRAY_SIZE(ring)];
-
-	snprintf(buf, sizeof(ring[0]), "mount %s (%s)", m->msg->point, m->from->msg->fstype);
-	return buf;
-}
-
 static void store_free(struct mnt_store *s)
 {
 	if (!s)
@@ -89,7 +79,8 @@ static int load_sources(struct mnt_store *s)
 
 		s->sources[i] = (struct rsource){ .msg = msg, .fd = -1 };
 		if (why)
-			return log_errno(-EBADMSG, "mnt-sources.img: record %zu (%s): %s", i + 1, msg->fstype, why);
+			return log_errno(-EBADMSG, "mnt-sources.img: record %zu (%s): %s", i + 1, msg->fstype,
+					 why);
 		s->sources[i].places = calloc(msg->n_trees + 1, sizeof(char *));
 		if (!s->sources[i].places)
 			return log_oom();
@@ -176,8 +167,8 @@ int mnt_load(struct restore *r)
 	err = image_read(r->img, "mnt-sources", &mnt_source_entry__descriptor,
 			 (ProtobufCMessage ***)&s->source_msgs, &s->n_sources);
 	if (err >= 0)
-		err = image_read(r->img, "mounts", &mnt_entry__descriptor, (ProtobufCMessage ***)&s->mount_msgs,
-				 &s->n_mounts);
+		err = image_read(r->img, "mounts", &mnt_entry__descriptor,
+				 (ProtobufCMessage ***)&s->mount_msgs, &s->n_mounts);
 	if (err >= 0)
 		err = load_sources(s);
 	if (err >= 0)
@@ -199,9 +190,13 @@ static int check_host_path(const struct rsource *s)
 	struct stat st;
 
 	if (stat(s->path, &st) < 0)
-		return log_errno(errno, "mount source %s (%s): missing on this host; create it or pass --external "
-				 "mnt[%s]:PATH", s->path, s->msg->fstype,
-				 s->msg->name ? s->msg->name : s->msg->path ? s->msg->path : "");
+		return log_errno(errno,
+				 "mount source %s (%s): missing on this host; create it or pass --external "
+				 "mnt[%s]:PATH",
+				 s->path, s->msg->fstype,
+				 s->msg->name	? s->msg->name
+				 : s->msg->path ? s->msg->path
+						: "");
 	if (!S_ISDIR(st.st_mode) == !s->msg->is_dir)
 		return 0;
 	log_error("mount source %s (%s): it was a %s at the dump and is none here", s->path, s->msg->fstype,

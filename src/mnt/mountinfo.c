@@ -17,16 +17,20 @@ struct word {
 };
 
 static const struct word attr_words[] = {
-	{ "ro", MOUNT_ATTR_RDONLY },	       { "nosuid", MOUNT_ATTR_NOSUID },
-	{ "nodev", MOUNT_ATTR_NODEV },	       { "noexec", MOUNT_ATTR_NOEXEC },
-	{ "noatime", MOUNT_ATTR_NOATIME },     { "nodiratime", MOUNT_ATTR_NODIRATIME },
-	{ "relatime", MOUNT_ATTR_RELATIME },   { "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW },
+	{ "ro", MOUNT_ATTR_RDONLY },
+	{ "nosuid", MOUNT_ATTR_NOSUID },
+	{ "nodev", MOUNT_ATTR_NODEV },
+	{ "noexec", MOUNT_ATTR_NOEXEC },
+	{ "noatime", MOUNT_ATTR_NOATIME },
+	{ "nodiratime", MOUNT_ATTR_NODIRATIME },
+	{ "relatime", MOUNT_ATTR_RELATIME },
+	{ "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW },
 	{ "rw", 0 },
 };
 
 static const struct word sb_words[] = {
-	{ "ro", MS_RDONLY },	   { "rw", 0 },			{ "sync", MS_SYNCHRONOUS },
-	{ "dirsync", MS_DIRSYNC }, { "lazytime", MS_LAZYTIME }, { "mand", 0 },
+	{ "ro", MS_RDONLY },	     { "rw", 0 },   { "sync", MS_SYNCHRONOUS }, { "dirsync", MS_DIRSYNC },
+	{ "lazytime", MS_LAZYTIME }, { "mand", 0 },
 };
 
 static const struct word *find_word(const struct word *words, size_t n, const char *name)
@@ -319,7 +323,8 @@ static int find_parents(struct mount_list *l)
 }
 
 /* The children of @up in reverse order onto the stack @out[@top..]. */
-static size_t push_children(const struct mount_list *l, const struct mount *up, struct mount **stack, size_t top)
+static size_t push_children(const struct mount_list *l, const struct mount *up, struct mount **stack,
+			    size_t top)
 {
 	for (size_t i = l->n; i-- > 0;)
 		if (l->m[i]->up == up && top < l->n)

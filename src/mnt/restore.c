@@ -87,7 +87,8 @@ static int open_existing(struct build *b, struct rsource *s)
 
 	if (s->fd >= 0) {
 		fd = clone_elsewhere(b, s);
-		return fd < 0 ? log_errno(fd, "mount source %s of another mount namespace", s->msg->fstype) : fd;
+		return fd < 0 ? log_errno(fd, "mount source %s of another mount namespace", s->msg->fstype)
+			      : fd;
 	}
 	if (s->msg->kind == MNT_SOURCE_ENTRY__KIND__CONSOLE && !s->path) {
 		fd = tty_prepare_console(b->r, s->msg->tty, &s->path);
@@ -163,7 +164,8 @@ static const char *place_of(const struct rmount *m)
 	const MntSourceEntry *msg = m->from->msg;
 
 	for (size_t i = 0; m->msg->deleted && i < msg->n_trees; i++)
-		if (msg->trees[i]->deleted && streq(msg->trees[i]->root + 1, m->msg->rel) && m->from->places[i])
+		if (msg->trees[i]->deleted && streq(msg->trees[i]->root + 1, m->msg->rel) &&
+		    m->from->places[i])
 			return m->from->places[i] + 1;
 	return m->msg->rel;
 }
@@ -177,8 +179,8 @@ static struct remote_call *clone_call(struct remote *h, int source, const struct
 	const char *rel = place_of(m);
 
 	if (*rel)
-		at = remote_call(h, SYS_openat2, source, remote_str(h, rel),
-				 how_for(h), sizeof(struct open_how));
+		at = remote_call(h, SYS_openat2, source, remote_str(h, rel), how_for(h),
+				 sizeof(struct open_how));
 	tree = remote_call(h, SYS_open_tree, at ? 0 : source, empty,
 			   AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (at)
@@ -215,7 +217,8 @@ static int begin(struct build *b)
 	remote_ref(h, c, 0, fs);
 	stage = remote_call(h, SYS_fsmount, 0, FSMOUNT_CLOEXEC, 0);
 	remote_ref(h, stage, 0, fs);
-	c = remote_call(h, SYS_move_mount, 0, empty, 0, empty, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	c = remote_call(h, SYS_move_mount, 0, empty, 0, empty,
+			MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	remote_ref(h, c, 0, stage);
 	remote_ref(h, c, 2, root);
 	c = remote_call(h, SYS_close, 0);
@@ -223,7 +226,7 @@ static int begin(struct build *b)
 	fs = remote_call(h, SYS_open_tree, fd, empty, AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	err = remote_run(h);
 	if (err < 0)
-		return log_errno(err, "%s: the root of a mount namespace", rmount_name(m));
+		return log_errno(err, RMOUNT_FMT ": the root of a mount namespace", RMOUNT(m));
 	b->fds[0] = root->ret;
 	b->stage = stage->ret;
 	err = place_source(b, m->from, fs->ret);
@@ -243,7 +246,8 @@ static int attach(struct build *b, size_t i)
 	tree = clone_call(h, b->sources[m->from->msg->id - 1], m);
 	empty = remote_str(h, "");
 	if (*below)
-		at = remote_call(h, SYS_openat2, up, remote_str(h, below), how_for(h), sizeof(struct open_how));
+		at = remote_call(h, SYS_openat2, up, remote_str(h, below), how_for(h),
+				 sizeof(struct open_how));
 	c = remote_call(h, SYS_move_mount, 0, empty, at ? 0 : up, empty,
 			MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	remote_ref(h, c, 0, tree);
@@ -254,7 +258,7 @@ static int attach(struct build *b, size_t i)
 	}
 	err = remote_run(h);
 	if (err < 0)
-		return log_errno(err, "%s: %s", rmount_name(m),
+		return log_errno(err, RMOUNT_FMT ": %s", RMOUNT(m),
 				 remote_failed(h) == at ? "its mount point" : "mounting it");
 	b->fds[i] = tree->ret;
 	return 0;

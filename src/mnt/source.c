@@ -91,7 +91,8 @@ int source_host_path(const struct source_world *w, const struct mount *m, char *
 }
 
 /* A found source that covers @m; for the host's file systems the part it is bound from. */
-static struct mnt_source *find_source(const struct source_list *l, const struct mount *m, const char **ret_rel)
+static struct mnt_source *find_source(const struct source_list *l, const struct mount *m,
+				      const char **ret_rel)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct mnt_source *s = l->s[i];
@@ -124,6 +125,8 @@ static const char *refuse(const struct source_world *w, const struct mount *m)
 {
 	if (m->idmapped)
 		return "it is an idmapped mount, which cannot be made again; unmount it";
+	if (m->up && streq(m->point, "/"))
+		return "it covers the root of its mount namespace; unmount it";
 	if (m->root[0] != '/')
 		return "it keeps a namespace alive (bind of a namespace file); unmount it";
 	if (on_host(w, m->dev))
@@ -160,7 +163,8 @@ static int describe(const struct source_world *w, const struct mount *m, struct 
 	return err < 0 ? err : 0;
 }
 
-static int add_source(struct source_list *l, struct mnt_source *s, const struct mount_list *of, struct mount *m)
+static int add_source(struct source_list *l, struct mnt_source *s, const struct mount_list *of,
+		      struct mount *m)
 {
 	if (!GROW(l->s, l->n))
 		return -ENOMEM;
@@ -184,8 +188,8 @@ static int set_from(struct mount *m, struct mnt_source *s, const char *rel)
  * The root of the container is never a file system of ours, except one in memory. @name: the user
  * said at the dump that this mount is external.
  */
-static int new_source(const struct source_world *w, struct source_list *l, struct mount_list *of, struct mount *m,
-		      const char *name)
+static int new_source(const struct source_world *w, struct source_list *l, struct mount_list *of,
+		      struct mount *m, const char *name)
 {
 	_cleanup_(source_freep) struct mnt_source *s = calloc(1, sizeof(*s));
 	int err = s ? describe(w, m, s) : -ENOMEM;
@@ -244,7 +248,7 @@ static int find_one(const struct source_world *w, struct source_list *l, struct 
 	int err;
 
 	s = name ? NULL : find_source(l, m, &rel);
-	if (s && !m->idmapped) {
+	if (s && !m->idmapped && !(m->up && streq(m->point, "/"))) {
 		/* The file system is made by the first namespace that shows it. */
 		return set_from(m, s, s->kind == MNT_SOURCE_ENTRY__KIND__FS ? m->root + 1 : rel);
 	}
@@ -254,7 +258,8 @@ static int find_one(const struct source_world *w, struct source_list *l, struct 
 	err = new_source(w, l, it->list, m, name);
 	if (err == -ENOENT)
 		return why(why_data, it->list, m,
-			   "its source is hidden on the host below another mount; pass --external mnt[PATH]:NAME");
+			   "its source is hidden on the host below another mount; pass --external "
+			   "mnt[PATH]:NAME");
 	if (err >= 0 && m->from->kind == MNT_SOURCE_ENTRY__KIND__FS) {
 		free(m->rel);
 		m->rel = strdup(m->root + 1);

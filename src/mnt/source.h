@@ -51,7 +51,8 @@ struct source_list {
 /* What classification must know about the world. */
 struct source_world {
 	const struct mount_list *host; /* the coordinator's mounts */
-	/* Does the host's @path lead to its mount @id (or is that covered)? 1: a directory, 0: a file, or error. */
+	/* Does the host's @path lead to its mount @id (or is that covered)? 1: a directory, 0: a file, or
+	 * error. */
 	int (*reachable)(const char *path, int id);
 	/* --external mnt[POINT]: the name, or NULL. */
 	const char *(*external)(const void *data, const char *point);

@@ -38,8 +38,9 @@ struct mnt_store {
 };
 
 struct rmntns *mnt_store_ns(const struct mnt_store *s, uint32_t id);
-/* "mount /proc (proc)" for messages, in a static ring of buffers. */
-const char *rmount_name(const struct rmount *m);
+/* A struct rmount in a message. */
+#define RMOUNT_FMT "mount %s (%s)"
+#define RMOUNT(m) (m)->msg->point, (m)->from->msg->fstype
 
 /* Where @s is now on this host: *@ret malloc()ed, NULL where it is made (console without a path). */
 int rsource_path(const struct restore *r, const struct rsource *s, char **ret);
