@@ -92,6 +92,8 @@ int main(int argc, char **argv)
 		pfail("pipe");
 	memset(mem + 500 * P, 9, 30 * P);
 	read_pagemap(mem, was);
+	if (was[0] != PRESENT || was[500] != (PRESENT | EXCLUSIVE))
+		fail("pagemap does not tell what is shared");
 	if (write(to[1], "g", 1) != 1 || read(from[0], &c, 1) != 1)
 		pfail("pipe");
 	test_daemon();
