@@ -173,6 +173,18 @@ int image_raw_create(struct image *img, const char *name)
 	return image_member_create(img, name);
 }
 
+int image_raw_summed(struct image *img, const char *name, const XXH3_state_t *state, uint64_t size)
+{
+	struct image_member *m = image_find(img, name);
+
+	if (!m)
+		return -ENOENT;
+	image_sum_done(state, m->sum);
+	m->size = size;
+	m->summed = true;
+	return 0;
+}
+
 int image_raw_open(struct image *img, const char *name)
 {
 	int fd;

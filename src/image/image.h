@@ -86,6 +86,12 @@ void image_messages_free(ProtobufCMessage **msgs, size_t n);
 
 /* A raw file (page data, archives): a descriptor for writing (name with suffix: "pages-1.img"). */
 int image_raw_create(struct image *img, const char *name);
+/*
+ * The raw file @name holds @size bytes whose XXH3-128 the writer has in @state: image_commit() need not
+ * read it again.
+ */
+struct XXH3_state_s;
+int image_raw_summed(struct image *img, const char *name, const struct XXH3_state_s *state, uint64_t size);
 /* Its descriptor for reading, after image_open(); -ENOENT if the inventory has none. */
 int image_raw_open(struct image *img, const char *name);
 /* @name with or without ".img". */

@@ -49,7 +49,7 @@ void image_stem(char *buf, const char *file);
 
 /* Sum of all of @fd from offset 0; @ret_size bytes. */
 int image_sum_fd(int fd, uint8_t *ret, uint64_t *ret_size);
-void image_sum_done(XXH3_state_t *state, uint8_t *ret);
+void image_sum_done(const XXH3_state_t *state, uint8_t *ret);
 
 /* Run @job for 0 to @n - 1, several at a time; stops early at an error and returns the first one. */
 int image_each(struct image *img, size_t n, int (*job)(struct image *img, size_t i));

@@ -7,7 +7,7 @@
 
 #define CHUNK (1UL << 20)
 
-void image_sum_done(XXH3_state_t *state, uint8_t *ret)
+void image_sum_done(const XXH3_state_t *state, uint8_t *ret)
 {
 	XXH128_canonical_t c;
 

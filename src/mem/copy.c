@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Page contents into the page files: two threads, each its own file, each a buffer that stays in the
- * processor's cache: process_vm_readv(2) gathers up to 1,024 pieces at once, one write follows.
+ * processor's cache: process_vm_readv(2) gathers up to 1,024 pieces at once, one write follows,
+ * and the sum for the inventory.
  * Shared memory and what must come through /proc/PID/mem is read piece by piece.
  */
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/uio.h>
+#include <xxhash.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -27,6 +29,7 @@ struct copier {
 	int fd; /* page file */
 	size_t number; /* of the thread; the last one is the caller's, 0 */
 	char *buf;
+	XXH3_state_t *sum; /* of all that was written */
 	int err;
 	pid_t err_pid;
 	uint64_t err_addr;
@@ -142,6 +145,7 @@ static int put_buffer(struct copier *c, uint64_t index, uint64_t pages)
 	uint64_t at = (index - c->first) * PAGE, end = at + pages * PAGE;
 	int ret = pwrite_all(c->fd, c->buf, pages * PAGE, (off_t)at);
 
+	XXH3_128bits_update(c->sum, c->buf, pages * PAGE);
 	if (ret >= 0 && end / FLUSH != at / FLUSH)
 		sync_file_range(c->fd, (off_t)((end / FLUSH - 1) * FLUSH), FLUSH, SYNC_FILE_RANGE_WRITE);
 	return ret;
@@ -190,16 +194,38 @@ static int copiers_run(struct copier *c, size_t n)
 	return 0;
 }
 
+static void page_file_name(char *name, size_t size, size_t number)
+{
+	snprintf(name, size, "pages-%zu.img", number);
+}
+
 static int copier_open(struct dump *d, struct copier *c, size_t number)
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "pages-%zu.img", number);
+	page_file_name(name, sizeof(name), number);
 	c->buf = aligned_alloc(PAGE, BUFFER);
-	if (!c->buf)
+	c->sum = XXH3_createState();
+	if (!c->buf || !c->sum)
 		return log_oom();
+	XXH3_128bits_reset(c->sum);
 	c->fd = image_raw_create(d->img, name);
 	return c->fd < 0 ? c->fd : 0;
+}
+
+/* @err: of what went before; the first error. */
+static int copier_close(struct dump *d, struct copier *c, size_t number, int err)
+{
+	char name[32];
+
+	page_file_name(name, sizeof(name), number);
+	if (c->fd >= 0 && close(c->fd) < 0 && err >= 0)
+		err = log_errno(errno, "%s: cannot write", name);
+	if (err >= 0)
+		err = image_raw_summed(d->img, name, c->sum, (c->end - c->first) * PAGE);
+	XXH3_freeState(c->sum);
+	free(c->buf);
+	return err;
 }
 
 int pages_copy(struct dump *d, struct mem_table *tab, PagesEntry *ret)
@@ -226,10 +252,7 @@ int pages_copy(struct dump *d, struct mem_table *tab, PagesEntry *ret)
 	ret->n_files = n;
 	if (err >= 0)
 		err = copiers_run(c, n);
-	for (size_t i = 0; i < n; i++) {
-		free(c[i].buf);
-		if (c[i].fd >= 0 && close(c[i].fd) < 0 && err >= 0)
-			err = log_errno(errno, "pages-%zu.img: cannot write", i + 1);
-	}
+	for (size_t i = 0; i < n; i++)
+		err = copier_close(d, &c[i], i + 1, err);
 	return err;
 }
