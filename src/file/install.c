@@ -46,15 +46,51 @@ int files_table_find(const struct restore *r, uint32_t files_id, uint32_t fd, ui
 	return -ENOENT;
 }
 
-/* What the task has from its parent, or from us. */
-static int close_inherited(struct remote *h)
+static int cmp_uint(const void *a, const void *b)
 {
-	unsigned int ctl = h->slot->ctl;
+	return *(const unsigned int *)a < *(const unsigned int *)b
+		       ? -1
+		       : *(const unsigned int *)a > *(const unsigned int *)b;
+}
 
-	if (ctl > 0)
-		remote_call(h, SYS_close_range, 0, ctl - 1, 0);
-	remote_call(h, SYS_close_range, ctl + 1, UINT_MAX, 0);
-	return remote_run(h);
+/* The control sockets of all hands in t's table, ascending; malloc()ed. */
+static unsigned int *hands_of_table(const struct restore *r, const struct rtask *t, size_t *ret_n)
+{
+	unsigned int *list = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_tasks; i++) {
+		const struct rtask *o = &r->tasks[i];
+
+		if (!o->hand || (o != t && o->msg->files_id != t->msg->files_id))
+			continue;
+		if (!GROW(list, n)) {
+			free(list);
+			return NULL;
+		}
+		list[n++] = o->hand->slot->ctl;
+	}
+	qsort(list, n, sizeof(*list), cmp_uint);
+	*ret_n = n;
+	return list;
+}
+
+/* What the task has from its parent, or from us. */
+static int close_inherited(const struct restore *r, const struct rtask *t)
+{
+	size_t n;
+	_cleanup_free_ unsigned int *keep = hands_of_table(r, t, &n);
+	unsigned int from = 0;
+
+	if (!keep)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] > from)
+			remote_call(t->hand, SYS_close_range, from, keep[i] - 1, 0);
+		from = keep[i] + 1;
+	}
+	remote_call(t->hand, SYS_close_range, from, UINT_MAX, 0);
+	return remote_run(t->hand);
 }
 
 static int install_group(struct restore *r, struct remote *h, FdEntry *const *fds, size_t n)
@@ -88,7 +124,7 @@ static int install_group(struct restore *r, struct remote *h, FdEntry *const *fd
 int files_install(struct restore *r, struct rtask *t)
 {
 	const FdTableEntry *table = find_table(r, t->msg->files_id);
-	int err = close_inherited(t->hand);
+	int err = close_inherited(r, t);
 
 	if (err < 0)
 		return log_errno(err, "task %u: close_range", t->msg->id);
