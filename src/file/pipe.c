@@ -243,11 +243,14 @@ static int prepare(struct restore *r, const PipeEntry *e, int fd)
 
 static int fill_queue(const PipeEntry *e, int fd)
 {
-	int flags = O_WRONLY | O_NONBLOCK | (e->packets ? O_DIRECT : 0), err = 0;
-	_cleanup_close_ int to = e->n_data ? fd_reopen(fd, flags) : -1;
+	_cleanup_close_ int to = e->n_data ? fd_reopen(fd, O_WRONLY | O_NONBLOCK) : -1;
+	int err = 0;
 
 	if (e->n_data && to < 0)
 		return to;
+	/* Only fcntl() sets it on a pipe, not open(). */
+	if (e->n_data && e->packets && fcntl(to, F_SETFL, O_NONBLOCK | O_DIRECT) < 0)
+		return -errno;
 	for (size_t i = 0; i < e->n_data && err >= 0; i++)
 		err = write_all(to, e->data[i].data, e->data[i].len);
 	return err;
@@ -298,7 +301,7 @@ static int pipe_restore(struct restore *r, const FileEntry *msg, struct remote *
 					     e->pipe_id));
 	/* O_NONBLOCK: to open a FIFO without waiting for its other end. */
 	if (fd < 0)
-		fd = fd_reopen(helper, (int)(msg->flags & (O_ACCMODE | O_DIRECT)) | O_NONBLOCK);
+		fd = fd_reopen(helper, (int)(msg->flags & O_ACCMODE) | O_NONBLOCK);
 	if (fd < 0)
 		return log_errno(fd, "%s: opening this end", file_entry_name(msg));
 	return fd;

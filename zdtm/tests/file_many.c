@@ -12,6 +12,7 @@
 int main(int argc, char **argv)
 {
 	struct rlimit lim;
+	static int fds[N];
 	int base, last = -1;
 
 	test_init(argc, argv);
@@ -25,6 +26,7 @@ int main(int argc, char **argv)
 		last = i % 3 ? eventfd(i, EFD_NONBLOCK) : fcntl(base, F_DUPFD, 0);
 		if (last < 0)
 			pfail("descriptor %d", i);
+		fds[i] = last;
 	}
 	if (dup2(base, 3 * N - 1) < 0)
 		pfail("dup2");
@@ -32,7 +34,7 @@ int main(int argc, char **argv)
 	test_waitsig();
 	for (int i = 0; i < N; i++) {
 		unsigned long long v;
-		int fd = base + 1 + i;
+		int fd = fds[i];
 
 		if (i % 3 == 0 && fcntl(fd, F_GETFD) < 0)
 			fail("fd %d is gone", fd);
