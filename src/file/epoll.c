@@ -147,37 +147,6 @@ static int epoll_restore(struct restore *r, const FileEntry *msg, struct remote 
 	return fd < 0 ? log_errno(errno, "%s: epoll_create1", file_entry_name(msg)) : fd;
 }
 
-/* Where the epoll is held: a task and its number there; not held by number: the maker gets it for a while. */
-struct place {
-	struct rtask *task;
-	int number;
-	bool given;
-};
-
-static int find_place(struct restore *r, const FileEntry *msg, int fd, struct place *ret)
-{
-	ret->given = false;
-	for (size_t i = 0; i < r->files->n_tables; i++) {
-		const FdTableEntry *t = (const FdTableEntry *)r->files->tables[i];
-
-		for (size_t j = 0; j < t->n_fds; j++) {
-			if (t->fds[j]->file_id != msg->id)
-				continue;
-			ret->number = (int)t->fds[j]->fd;
-			for (size_t k = 0; k < r->n_tasks; k++) {
-				ret->task = &r->tasks[k];
-				if (ret->task->hand && ret->task->msg->files_id == t->id)
-					return 0;
-			}
-		}
-	}
-	ret->task = &r->tasks[msg->task_id - 1];
-	if (!ret->task->hand)
-		ret->task = &r->tasks[0];
-	ret->given = true;
-	return remote_give_fds(ret->task->hand, &fd, 1, &ret->number);
-}
-
 /* An EPOLLONESHOT target that has fired and was not armed again. */
 static bool is_disarmed(const EpollTarget *t)
 {
@@ -247,7 +216,7 @@ static int add_now(struct remote *h, int epfd, const EpollTarget *t)
 }
 
 /* The number is free, or means something else, in that task. */
-static int add_lent(struct restore *r, const struct place *p, const EpollTarget *t)
+static int add_lent(struct restore *r, const struct file_place *p, const EpollTarget *t)
 {
 	struct remote *h = p->task->hand;
 	int fd = files_get(r, t->file_id), number = (int)t->fd, saved, err;
@@ -266,7 +235,7 @@ static int add_lent(struct restore *r, const struct place *p, const EpollTarget 
 }
 
 /* Most targets: held by the task under their number; many in one batch. */
-static int add_held(struct restore *r, const FileEntry *msg, const struct place *p, bool *done)
+static int add_held(struct restore *r, const FileEntry *msg, const struct file_place *p, bool *done)
 {
 	struct remote *h = p->task->hand;
 	unsigned int queued = 0;
@@ -287,7 +256,7 @@ static int add_held(struct restore *r, const FileEntry *msg, const struct place 
 	return err >= 0 && queued ? remote_run(h) : err;
 }
 
-static bool held_there(struct restore *r, const struct place *p, const EpollTarget *t)
+static bool held_there(struct restore *r, const struct file_place *p, const EpollTarget *t)
 {
 	uint32_t held;
 	bool cloexec;
@@ -295,7 +264,7 @@ static bool held_there(struct restore *r, const struct place *p, const EpollTarg
 	return files_table_find(r, p->task->msg->files_id, t->fd, &held, &cloexec) == 0 && held == t->file_id;
 }
 
-static int add_targets(struct restore *r, const FileEntry *msg, const struct place *p)
+static int add_targets(struct restore *r, const FileEntry *msg, const struct file_place *p)
 {
 	_cleanup_free_ bool *done = calloc(msg->epoll->n_targets, sizeof(*done));
 	int err = done ? 0 : -ENOMEM;
@@ -317,16 +286,16 @@ static int add_targets(struct restore *r, const FileEntry *msg, const struct pla
 
 static int epoll_finish(struct restore *r, const FileEntry *msg, int fd)
 {
-	struct place p;
+	struct file_place p;
 	int err;
 
 	if (!msg->epoll->n_targets)
 		return 0;
-	err = find_place(r, msg, fd, &p);
+	err = file_place_find(r, msg, fd, &p);
 	if (err >= 0)
 		err = add_targets(r, msg, &p);
-	if (err >= 0 && p.given)
-		err = (int)remote_syscall(p.task->hand, SYS_close, p.number);
+	if (err >= 0)
+		err = file_place_done(&p);
 	if (err < 0)
 		return log_errno(err, "%s: adding a target", file_entry_name(msg));
 	return 0;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/syscalls.h"
+#include "file/install.h"
 #include "file/table.h"
 
 #ifndef F_GETOWNER_UIDS
@@ -96,10 +97,22 @@ static int set_owner(const struct restore *r, const FownEntry *e, int fd, const 
 	return ret;
 }
 
+/* The kernel notes the number O_ASYNC was set by, for si_fd: set by a holder. */
+static int set_async(struct restore *r, const FileEntry *msg, int fd)
+{
+	struct file_place p;
+	int now = fcntl(fd, F_GETFL), err = now < 0 ? -errno : file_place_find(r, msg, fd, &p);
+
+	if (err >= 0)
+		err = (int)remote_syscall(p.task->hand, SYS_fcntl, p.number, F_SETFL, now | O_ASYNC);
+	if (err >= 0)
+		err = file_place_done(&p);
+	return err < 0 ? log_errno(err, "%s: O_ASYNC", file_entry_name(msg)) : 0;
+}
+
 int fown_restore(struct restore *r, const FileEntry *msg, int fd)
 {
 	const FownEntry *e = msg->fown;
-	int now;
 
 	if (e && e->signum && fcntl(fd, F_SETSIG, e->signum) < 0)
 		return log_errno(errno, "%s: F_SETSIG %u", file_entry_name(msg), e->signum);
@@ -112,10 +125,5 @@ int fown_restore(struct restore *r, const FileEntry *msg, int fd)
 		if (err < 0)
 			return log_errno(err, "%s: F_SETOWN", file_entry_name(msg));
 	}
-	if (!(msg->flags & O_ASYNC) || msg->flags & O_PATH)
-		return 0;
-	now = fcntl(fd, F_GETFL);
-	if (now < 0 || fcntl(fd, F_SETFL, now | O_ASYNC) < 0)
-		return log_errno(errno, "%s: O_ASYNC", file_entry_name(msg));
-	return 0;
+	return msg->flags & O_ASYNC && !(msg->flags & O_PATH) ? set_async(r, msg, fd) : 0;
 }

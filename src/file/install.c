@@ -143,3 +143,35 @@ int files_install(struct restore *r, struct rtask *t)
 	}
 	return 0;
 }
+
+static struct rtask *holder_of(const struct restore *r, uint32_t files_id)
+{
+	for (size_t i = 0; i < r->n_tasks; i++)
+		if (r->tasks[i].hand && r->tasks[i].msg->files_id == files_id)
+			return &r->tasks[i];
+	return NULL;
+}
+
+int file_place_find(struct restore *r, const FileEntry *msg, int fd, struct file_place *ret)
+{
+	for (size_t i = 0; i < r->files->n_tables; i++) {
+		const FdTableEntry *t = (const FdTableEntry *)r->files->tables[i];
+		struct rtask *holder = holder_of(r, t->id);
+
+		for (size_t j = 0; holder && j < t->n_fds; j++) {
+			if (t->fds[j]->file_id != msg->id)
+				continue;
+			*ret = (struct file_place){ holder, (int)t->fds[j]->fd, false };
+			return 0;
+		}
+	}
+	*ret = (struct file_place){ &r->tasks[msg->task_id - 1], -1, true };
+	if (!ret->task->hand)
+		ret->task = &r->tasks[0];
+	return remote_give_fds(ret->task->hand, &fd, 1, &ret->number);
+}
+
+int file_place_done(const struct file_place *p)
+{
+	return p->given ? (int)remote_syscall(p->task->hand, SYS_close, p->number) : 0;
+}

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/syscalls.h"
+#include "file/tty.h"
 #include "ns/ns.h"
 #include "task/store.h"
 #include "task/task.h"
@@ -220,17 +221,16 @@ static int clone_some(struct restore *r, struct rtask *t, bool early)
  */
 int tree_clone_children(struct restore *r, struct rtask *t)
 {
-	int ret = 0;
+	int ret = clone_some(r, t, true);
 
-	if (t != &r->tasks[0] && is_leader(t)) {
-		ret = clone_some(r, t, true);
-		if (ret >= 0)
-			ret = (int)remote_syscall(t->hand, SYS_setsid);
+	if (ret >= 0 && t != &r->tasks[0] && is_leader(t)) {
+		ret = (int)remote_syscall(t->hand, SYS_setsid);
 		if (ret < 0)
 			return log_errno(ret, "pid %d: session", t->msg->pid);
-		return clone_some(r, t, false);
 	}
-	ret = clone_some(r, t, true);
+	/* Its session's children get the controlling terminal by being cloned, in no other way. */
+	if (ret >= 0)
+		ret = files_ctty(r, t);
 	return ret < 0 ? ret : clone_some(r, t, false);
 }
 

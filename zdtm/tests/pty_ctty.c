@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A session with a controlling terminal, its foreground group, /dev/tty of a job, ^C reaches it. */
+/* A session with a controlling terminal, its foreground group, inherited by a job; ^C reaches it. */
 #include "zdtm.h"
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -15,6 +17,21 @@ static volatile sig_atomic_t interrupted;
 static void on_int(int sig)
 {
 	interrupted = 1;
+}
+
+/* The controlling terminal by /proc/self/stat. */
+static int tty_nr(void)
+{
+	char buf[512] = "", *p;
+	int fd = open("/proc/self/stat", O_RDONLY), nr = 0;
+
+	if (fd < 0 || read(fd, buf, sizeof(buf) - 1) <= 0)
+		pfail("/proc/self/stat");
+	close(fd);
+	p = strrchr(buf, ')');
+	if (!p || sscanf(p, ") %*c %*d %*d %*d %d", &nr) != 1)
+		fail("/proc/self/stat: %s", buf);
+	return nr;
 }
 
 /* The job in the foreground: waits for ^C. */
@@ -33,7 +50,9 @@ static void job(int report)
 	sigdelset(&none, SIGINT);
 	while (!interrupted)
 		sigsuspend(&none);
-	_exit(open("/dev/tty", O_RDWR | O_NOCTTY) < 0 ? 3 : 0);
+	if (!tty_nr())
+		fail("the job has no controlling terminal");
+	_exit(0);
 }
 
 /* The leader of the session: "shell". */
