@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/parse.h"
@@ -109,14 +110,6 @@ void ipc_perm_fill(const IpcPermEntry *msg, struct ipc_perm *ret)
 	ret->mode = msg->mode;
 }
 
-int ipc_write_sysctl(const char *name, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/proc/sys/%s", name);
-	return write_text_at(AT_FDCWD, path, value);
-}
-
 /* Per thread: glibc's wrappers would change every thread of ours. */
 static int set_ids(uint32_t uid, uint32_t gid)
 {
@@ -127,15 +120,43 @@ static int set_ids(uint32_t uid, uint32_t gid)
 	return 0;
 }
 
+int ipc_be(uint32_t uid, uint32_t gid)
+{
+	int err = set_ids(uid, gid);
+
+	if (err < 0)
+		ipc_after();
+	return err;
+}
+
+/* The kernel lets the root of the owning user namespace write, who may be another user than we are. */
+int ipc_write_sysctl(const char *name, const char *value)
+{
+	char path[128];
+	struct stat st;
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/sys/%s", name);
+	if (stat(path, &st) < 0)
+		return -errno;
+	err = ipc_be(st.st_uid, st.st_gid);
+	if (err < 0)
+		return err;
+	err = write_text_at(AT_FDCWD, path, value);
+	ipc_after();
+	return err;
+}
+
 int ipc_before(const char *what, const IpcPermEntry *msg)
 {
 	char name[64], value[16];
 	int err;
 
-	snprintf(name, sizeof(name), "kernel/%s_next_id", what);
+	snprintf(name, sizeof(name), "/proc/sys/kernel/%s_next_id", what);
 	snprintf(value, sizeof(value), "%u", msg->id);
-	err = ipc_write_sysctl(name, value);
-	return err < 0 ? err : set_ids(msg->cuid, msg->cgid);
+	/* anybody with CAP_CHECKPOINT_RESTORE over the namespace may write this one */
+	err = write_text_at(AT_FDCWD, name, value);
+	return err < 0 ? err : ipc_be(msg->cuid, msg->cgid);
 }
 
 void ipc_after(void)

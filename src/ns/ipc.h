@@ -43,6 +43,8 @@ int ipc_list(const char *name, size_t n, int64_t **ret, size_t *ret_rows);
 IpcPermEntry *ipc_perm_new(int id, const struct ipc_perm *p);
 int ipc_perm_check(const IpcPermEntry *msg);
 void ipc_perm_fill(const IpcPermEntry *msg, struct ipc_perm *ret);
+/* This thread acts as another user until ipc_after(). */
+int ipc_be(uint32_t uid, uint32_t gid);
 /*
  * The next object of @what ("shm", "sem", "msg") gets the id and the creator of @msg: this thread
  * takes on its user until ipc_after().

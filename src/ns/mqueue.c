@@ -235,7 +235,7 @@ static int raise_limit(const char *name, uint64_t value)
 	if (err < 0 || strtoull(now, NULL, 10) >= value)
 		return err;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	return write_text_at(AT_FDCWD, path, text);
+	return ipc_write_sysctl(path + strlen("/proc/sys/"), text);
 }
 
 static int fill_queue(int fd, const MqueueEntry *e)
@@ -261,9 +261,15 @@ static int restore_one(const MqueueEntry *e)
 		err = raise_limit("msgsize_max", e->msgsize);
 	if (err < 0)
 		return err;
+	/* its user namespace need not know us, and the bytes count for the owner */
+	err = ipc_be(e->uid, e->gid);
+	if (err < 0)
+		return err;
 	fd = syscall(SYS_mq_open, e->name, O_CREAT | O_EXCL | O_RDWR | O_NONBLOCK | O_CLOEXEC, e->mode,
 		     &attr);
-	return fd < 0 ? -errno : fill_queue(fd, e);
+	err = fd < 0 ? -errno : 0;
+	ipc_after();
+	return err < 0 ? err : fill_queue(fd, e);
 }
 
 int mqueue_restore(const struct ipc_visit *v)
