@@ -52,6 +52,8 @@ int cmd_print_options(const struct options *o, enum option_verb verb);
  */
 int store_new(const char *ct, char **ret);
 int store_newest(const char *ct, char **ret);
+/* A dump into store_new()'s directory failed: only its log is kept, as STORE_DIR/NAME/failed.log. */
+void store_failed(const struct options *o);
 
 /* What this kernel can do, by the names "criu check --feature" knows too. */
 struct feature {

@@ -24,19 +24,19 @@ static int check_usage(const struct options *o)
 
 int cmd_dump(struct options *o, const struct option_rest *rest)
 {
+	bool ours = o->ct && !o->images_dir;
+
 	if (check_usage(o))
 		return 1;
-	if (o->ct && !o->images_dir && store_new(o->ct, &o->images_dir) < 0)
+	if (ours && store_new(o->ct, &o->images_dir) < 0)
 		return 1;
 	if (o->ct && lxc_assemble(o) < 0)
 		return 1;
 	if (o->print_options)
 		return cmd_print_options(o, VERB_DUMP);
-	if (cmd_prepare(o, "dump.log") < 0)
-		return 1;
-	if (engine_dump(o) < 0)
-		return 1;
-	if (o->ct && !o->leave_running && !o->leave_stopped)
-		lxc_wait_stopped(o);
-	return 0;
+	if (cmd_prepare(o, "dump.log") >= 0 && engine_dump(o) >= 0)
+		return 0;
+	if (ours)
+		store_failed(o);
+	return 1;
 }

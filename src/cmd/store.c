@@ -69,6 +69,17 @@ int store_newest(const char *ct, char **ret)
 	return -ENOENT;
 }
 
+void store_failed(const struct options *o)
+{
+	_cleanup_free_ char *log = xasprintf("%s/dump.log", o->images_dir);
+	_cleanup_free_ char *kept = xasprintf(STORE_DIR "/%s/failed.log", o->ct);
+
+	if (log && kept && rename(log, kept) == 0 && rmdir(o->images_dir) == 0)
+		log_error("the log is " STORE_DIR "/%s/failed.log", o->ct);
+	else if (rmdir(o->images_dir) < 0 && errno != ENOENT && errno != ENOTEMPTY)
+		log_errno(errno, "%s", o->images_dir);
+}
+
 static uint64_t files_size(const char *path)
 {
 	DIR *dir = opendir(path);
