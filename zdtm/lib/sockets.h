@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Short steps of socket tests; each ends the test when it does not work. */
+#pragma once
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "zdtm.h"
+
+static inline int xsocket(int domain, int type, int protocol)
+{
+	int fd = socket(domain, type, protocol);
+
+	if (fd < 0)
+		pfail("socket(%d, %d, %d)", domain, type, protocol);
+	return fd;
+}
+
+/* A path, or an abstract name written with a leading @. */
+static inline socklen_t unix_addr(struct sockaddr_un *a, const char *name)
+{
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	strncpy(a->sun_path, name, sizeof(a->sun_path) - 1);
+	if (name[0] != '@')
+		return sizeof(*a);
+	a->sun_path[0] = 0;
+	return offsetof(struct sockaddr_un, sun_path) + strlen(name);
+}
+
+static inline void xbind_unix(int fd, const char *name)
+{
+	struct sockaddr_un a;
+	socklen_t len = unix_addr(&a, name);
+
+	if (bind(fd, (struct sockaddr *)&a, len))
+		pfail("bind %s", name);
+}
+
+static inline void xconnect_unix(int fd, const char *name)
+{
+	struct sockaddr_un a;
+	socklen_t len = unix_addr(&a, name);
+
+	if (connect(fd, (struct sockaddr *)&a, len))
+		pfail("connect %s", name);
+}
+
+static inline void xlisten(int fd, int backlog)
+{
+	if (listen(fd, backlog))
+		pfail("listen");
+}
+
+static inline int xaccept(int fd)
+{
+	int ret = accept(fd, NULL, NULL);
+
+	if (ret < 0)
+		pfail("accept");
+	return ret;
+}
+
+/* The socket's own or its peer's name is @want ("" is unnamed). */
+static inline void expect_unix_name(int fd, int peer, const char *want)
+{
+	char buf[sizeof(struct sockaddr_un) + 1] = { 0 };
+	struct sockaddr_un *a = (void *)buf;
+	socklen_t len = sizeof(*a);
+
+	if ((peer ? getpeername : getsockname)(fd, (struct sockaddr *)a, &len))
+		pfail("name of a socket that should be \"%s\"", want);
+	if (len <= offsetof(struct sockaddr_un, sun_path)) {
+		if (want[0])
+			fail("a socket has no name, wanted \"%s\"", want);
+		return;
+	}
+	if (!a->sun_path[0])
+		a->sun_path[0] = '@';
+	if (strcmp(a->sun_path, want))
+		fail("a socket's name is \"%s\", wanted \"%s\"", a->sun_path, want);
+}
+
+static inline void xsend(int fd, const char *text)
+{
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
+		pfail("send \"%s\"", text);
+}
+
+/* One read gives exactly @want. */
+static inline void expect_recv(int fd, const char *want)
+{
+	char buf[4096];
+	ssize_t n = recv(fd, buf, sizeof(buf) - 1, 0);
+
+	if (n < 0)
+		pfail("receive \"%s\"", want);
+	buf[n] = 0;
+	if (strcmp(buf, want))
+		fail("received \"%s\", wanted \"%s\"", buf, want);
+}
+
+static inline void expect_empty(int fd)
+{
+	char buf[16];
+
+	if (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) >= 0 || errno != EAGAIN)
+		fail("a queue is not empty");
+}
+
+static inline void expect_eof(int fd)
+{
+	char c;
+
+	if (recv(fd, &c, 1, 0) != 0)
+		fail("no end of file");
+}
+
+static inline int get_int(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	if (getsockopt(fd, level, name, &value, &len))
+		pfail("getsockopt %d/%d", level, name);
+	return value;
+}
+
+static inline void set_int(int fd, int level, int name, int value)
+{
+	if (setsockopt(fd, level, name, &value, sizeof(value)))
+		pfail("setsockopt %d/%d = %d", level, name, value);
+}
+
+/* 127.0.0.1 or ::1. */
+static inline socklen_t loopback(struct sockaddr_storage *a, int domain, int port)
+{
+	struct sockaddr_in6 *in6 = (void *)a;
+	struct sockaddr_in *in = (void *)a;
+
+	memset(a, 0, sizeof(*a));
+	a->ss_family = domain;
+	if (domain == AF_INET6) {
+		in6->sin6_addr = in6addr_loopback;
+		in6->sin6_port = htons(port);
+		return sizeof(*in6);
+	}
+	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in->sin_port = htons(port);
+	return sizeof(*in);
+}
+
+/* Bind to the loopback address and a free port; the port. */
+static inline int xbind_loopback(int fd, int domain)
+{
+	struct sockaddr_storage a;
+	socklen_t len = loopback(&a, domain, 0);
+
+	if (bind(fd, (struct sockaddr *)&a, len) || getsockname(fd, (struct sockaddr *)&a, &len))
+		pfail("bind");
+	return ntohs(((struct sockaddr_in *)&a)->sin_port);
+}
+
+static inline void xconnect_loopback(int fd, int domain, int port)
+{
+	struct sockaddr_storage a;
+	socklen_t len = loopback(&a, domain, port);
+
+	if (connect(fd, (struct sockaddr *)&a, len))
+		pfail("connect to port %d", port);
+}
