@@ -28,8 +28,8 @@ struct file_desc {
 };
 
 /*
- * Object kinds. match: is it ours? survey: obstacles visible without stopping anybody. dump: fill
- * @msg (allocate with malloc; freed by protobuf_c_message_free_unpacked). deps: ids of files that
+ * Object kinds. match: is it ours? survey: obstacles visible without stopping anybody. collect: when
+ * all numbered descriptors are known, files_add() what only this one holds. dump: fill @msg (allocate with malloc; freed by protobuf_c_message_free_unpacked). deps: ids of files that
  * must exist first, appended with file_dep(). restore: make the object by @hand and return our own
  * descriptor of it (position and O_* status flags are set by the core afterwards). finish: after all
  * descriptors are handed out (queues filled, connections out of repair, watches of others).
@@ -39,6 +39,7 @@ struct file_ops {
 	FileEntry__KindCase kind;
 	bool (*match)(const struct file_desc *f);
 	int (*survey)(struct dump *d, const struct file_desc *f);
+	int (*collect)(struct dump *d, const struct file_desc *f);
 	int (*dump)(struct dump *d, const struct file_desc *f, FileEntry *msg);
 	int (*deps)(struct restore *r, const FileEntry *msg);
 	/* The task by whose hand it is made; NULL member: any task in the root's namespaces. */

@@ -244,6 +244,20 @@ static struct file_table *files_of(struct dump *d)
 	return d->files;
 }
 
+/* Descriptions that are held by others only, as those in flight in a socket's queue; and theirs. */
+static int collect_held(struct dump *d)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < d->files->n && err >= 0; i++) {
+		const struct file_ops *ops = file_ops_match(d->files->descs[i]);
+
+		if (ops && ops->collect)
+			err = ops->collect(d, d->files->descs[i]);
+	}
+	return err;
+}
+
 int files_collect(struct dump *d)
 {
 	int err = 0;
@@ -253,6 +267,8 @@ int files_collect(struct dump *d)
 	for (size_t i = 0; i < d->n_tasks && err >= 0; i++)
 		if (d->tasks[i]->state != TASK_ZOMBIE && d->tasks[i]->files_first)
 			err = collect_table(d, d->tasks[i]);
+	if (err >= 0)
+		err = collect_held(d);
 	if (err >= 0)
 		err = tty_collect_controlling(d);
 	if (err >= 0)

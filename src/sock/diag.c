@@ -10,6 +10,7 @@
 #include "base/netns.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
+#include "sock/unix.h"
 
 struct answer {
 	sk_diag_fn fn;
@@ -25,7 +26,7 @@ static int diag_open(struct dump *d, int fd)
 
 	if (nsfd < 0 || fstat(nsfd, &st) < 0)
 		return -errno;
-	if (!d->socks && !(d->socks = calloc(1, sizeof(*d->socks))))
+	if (!sk_table(d))
 		return -ENOMEM;
 	known = (intptr_t)map_get(&d->socks->diag, st.st_ino);
 	if (known)
@@ -47,6 +48,7 @@ void sock_dump_done(struct dump *d)
 			close((intptr_t)d->socks->diag.slots[i].val - 1);
 	map_done(&d->socks->diag);
 	map_done(&d->socks->inodes);
+	unix_collect_done(d->socks);
 	free(d->socks->tcp);
 	free(d->socks);
 	d->socks = NULL;

@@ -16,12 +16,12 @@
 #include "sock/opts.h"
 #include "sock/sk.h"
 
-enum { EARLY = 1, VARIABLE = 2 };
+enum { EARLY = 1, VARIABLE = 2, LAST = 4 };
 
 struct opt_row {
 	int name;
 	uint16_t size; /* of the value; the most of it when VARIABLE */
-	uint16_t flags; /* EARLY: before bind */
+	uint16_t flags; /* EARLY: before bind; LAST: others change it */
 	const char *text;
 };
 
@@ -34,7 +34,7 @@ static const struct opt_row socket_rows[] = {
 	INT_EARLY(SO_REUSEPORT),
 	ROW(SO_BINDTODEVICE, 16, EARLY | VARIABLE),
 	INT_EARLY(SO_MARK),
-	INT(SO_PRIORITY),
+	ROW(SO_PRIORITY, 4, LAST),
 	INT(SO_DEBUG),
 	INT(SO_KEEPALIVE),
 	INT(SO_OOBINLINE),
@@ -90,10 +90,6 @@ static const struct opt_row ip_rows[] = {
 	INT(IP_CHECKSUM),
 	INT(IP_RECVFRAGSIZE),
 	INT(SK_IP_RECVERR_RFC4884),
-	ROW(IP_MULTICAST_IF, 4, 0),
-	INT(IP_MULTICAST_TTL),
-	INT(IP_MULTICAST_LOOP),
-	INT(IP_MULTICAST_ALL),
 	INT(IP_UNICAST_IF),
 	INT(IP_PASSSEC),
 };
@@ -103,10 +99,6 @@ static const struct opt_row ip6_rows[] = {
 	INT_EARLY(IPV6_FREEBIND),
 	INT_EARLY(IPV6_TRANSPARENT),
 	INT(IPV6_UNICAST_HOPS),
-	INT(IPV6_MULTICAST_IF),
-	INT(IPV6_MULTICAST_HOPS),
-	INT(IPV6_MULTICAST_LOOP),
-	INT(IPV6_MULTICAST_ALL),
 	INT(IPV6_MTU_DISCOVER),
 	INT(IPV6_RECVERR),
 	INT(IPV6_RECVPKTINFO),
@@ -121,6 +113,21 @@ static const struct opt_row ip6_rows[] = {
 	INT(IPV6_ADDR_PREFERENCES),
 	INT(IPV6_RECVFRAGSIZE),
 	INT(IPV6_RECVERR_RFC4884),
+};
+
+/* Streams show values of these that nobody set. */
+static const struct opt_row ip_mcast_rows[] = {
+	ROW(IP_MULTICAST_IF, 4, 0),
+	INT(IP_MULTICAST_TTL),
+	INT(IP_MULTICAST_LOOP),
+	INT(IP_MULTICAST_ALL),
+};
+
+static const struct opt_row ip6_mcast_rows[] = {
+	INT(IPV6_MULTICAST_IF),
+	INT(IPV6_MULTICAST_HOPS),
+	INT(IPV6_MULTICAST_LOOP),
+	INT(IPV6_MULTICAST_ALL),
 };
 
 static const struct opt_row tcp_rows[] = {
@@ -207,6 +214,11 @@ static const struct opt_table tables[] = {
 	TABLE(IPPROTO_IP, AF_INET, SOCK_RAW, 0, raw_ip_rows),
 	TABLE(IPPROTO_IPV6, AF_INET6, 0, 0, ip6_rows),
 	TABLE(IPPROTO_IPV6, AF_INET6, SOCK_RAW, 0, raw_ip6_rows),
+	TABLE(IPPROTO_IP, AF_INET, SOCK_DGRAM, 0, ip_mcast_rows),
+	TABLE(IPPROTO_IP, AF_INET, SOCK_RAW, 0, ip_mcast_rows),
+	TABLE(IPPROTO_IP, AF_INET6, SOCK_DGRAM, 0, ip_mcast_rows),
+	TABLE(IPPROTO_IPV6, AF_INET6, SOCK_DGRAM, 0, ip6_mcast_rows),
+	TABLE(IPPROTO_IPV6, AF_INET6, SOCK_RAW, 0, ip6_mcast_rows),
 	TABLE(IPPROTO_TCP, AF_INET, SOCK_STREAM, 0, tcp_rows),
 	TABLE(IPPROTO_TCP, AF_INET6, SOCK_STREAM, 0, tcp_rows),
 	TABLE(IPPROTO_UDP, AF_INET, SOCK_DGRAM, IPPROTO_UDP, udp_rows),
@@ -390,13 +402,13 @@ static int set_row(const FileEntry *file, const struct opt_row *row, const SockO
 	return 0;
 }
 
-static int set_rows(const FileEntry *file, const SockEntry *s, int fd, int early)
+static int set_rows(const FileEntry *file, const SockEntry *s, int fd, int when)
 {
 	for (size_t i = 0; i < s->n_opts; i++) {
 		const struct opt_row *row = find_row(s, s->opts[i]);
 		int ret;
 
-		if (!row || (row->flags & EARLY) != early)
+		if (!row || (row->flags & (EARLY | LAST)) != when)
 			continue;
 		ret = set_row(file, row, s->opts[i], fd);
 		if (ret < 0)
@@ -408,6 +420,18 @@ static int set_rows(const FileEntry *file, const SockEntry *s, int fd, int early
 int opts_restore_early(const FileEntry *file, const SockEntry *s, int fd)
 {
 	return set_rows(file, s, fd, EARLY);
+}
+
+int opts_restore_reuse(const FileEntry *file, const SockEntry *s, int fd)
+{
+	for (size_t i = 0; i < s->n_opts; i++) {
+		const SockOptEntry *o = s->opts[i];
+		const struct opt_row *row = find_row(s, o);
+
+		if (row && o->level == SOL_SOCKET && o->name == SO_REUSEADDR)
+			return set_row(file, row, o, fd);
+	}
+	return 0;
 }
 
 int opts_restore_buffers(const FileEntry *file, const SockEntry *s, int fd)
@@ -453,6 +477,8 @@ int opts_restore_late(struct restore *r, const FileEntry *file, const SockEntry 
 	gid_t gid = sk_id_outside(r, "gid_map", s->gid);
 	int ret = set_rows(file, s, fd, 0);
 
+	if (ret == 0)
+		ret = set_rows(file, s, fd, LAST);
 	if (ret == 0)
 		ret = opts_restore_buffers(file, s, fd);
 	if (ret == 0)

@@ -15,6 +15,8 @@ int opts_dump(struct dump *d, const struct file_desc *f, SockEntry **ret);
 int opts_check(const FileEntry *file, const SockEntry *s);
 /* What must be set before bind(2). */
 int opts_restore_early(const FileEntry *file, const SockEntry *s, int fd);
+/* SO_REUSEADDR alone, which leaving repair mode clears. */
+int opts_restore_reuse(const FileEntry *file, const SockEntry *s, int fd);
 /* The sizes of the buffers alone; also part of the late ones. */
 int opts_restore_buffers(const FileEntry *file, const SockEntry *s, int fd);
 /* The rest, once the queues are filled: buffers, filters, timeouts, owner. */

@@ -97,33 +97,44 @@ static int walk_all(struct walk *w, int total, sk_queue_fn fn, void *arg)
 	}
 }
 
+/*
+ * The head, looked at without an offset. An empty datagram has to be taken from here: with an offset
+ * the kernel passes over empty ones it has shown before (__skb_try_recv_from_queue()), so that others
+ * than the first are seen in one walk only.
+ */
+static int walk_head(struct walk *w, sk_queue_fn fn, void *arg)
+{
+	ssize_t n = peek(w);
+	int ret = 1;
+
+	if (n < 0)
+		return n == -EAGAIN || n == -ENOTCONN || n == -EINVAL ? 0 : n;
+	if (n == 0)
+		ret = w->stream ? 0 : fn(arg, &w->msg, 0);
+	close_control(&w->msg);
+	return ret < 0 ? ret : n > 0 || !w->stream;
+}
+
 int sk_queue_walk(int fd, bool stream, sk_queue_fn fn, void *arg)
 {
 	_cleanup_free_ struct walk *w = calloc(1, sizeof(*w));
 	int total = 0, old = -1, ret;
 	socklen_t optlen = sizeof(old);
-	ssize_t n;
 
 	if (!w)
 		return -ENOMEM;
 	if (ioctl(fd, FIONREAD, &total) < 0)
 		total = 0;
+	getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &old, &optlen);
 	w->fd = fd;
 	w->stream = stream;
 	w->size = MAX(total, 4096);
 	w->buf = malloc(w->size);
-	if (!w->buf)
-		return -ENOMEM;
-	getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &old, &optlen);
-	n = peek(w);
-	if (n >= 0)
-		close_control(&w->msg);
-	if (n < 0 || (stream && n == 0)) {
-		free(w->buf);
-		return n == -EAGAIN || n == -ENOTCONN || n == -EINVAL || n == 0 ? 0 : n;
+	ret = w->buf ? walk_head(w, fn, arg) : -ENOMEM;
+	if (ret > 0) {
+		ret = walk_all(w, total, fn, arg);
+		set_offset(w, old);
 	}
-	ret = walk_all(w, total, fn, arg);
-	set_offset(w, old);
 	free(w->buf);
 	return ret;
 }

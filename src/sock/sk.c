@@ -153,7 +153,7 @@ static int ns_ino(int fd, uint64_t *ret)
 	return 0;
 }
 
-static struct sock_table *table_of(struct dump *d)
+struct sock_table *sk_table(struct dump *d)
 {
 	struct stat st;
 
@@ -165,20 +165,20 @@ static struct sock_table *table_of(struct dump *d)
 	return d->socks;
 }
 
-static void note_inode(struct sock_table *t, int proc, int fd)
+/* The inode of the socket that is descriptor @fd of /proc/PID @proc; 0 for anything else. */
+static unsigned long socket_inode(int proc, int fd)
 {
 	_cleanup_free_ char *link = NULL;
 	unsigned long ino;
 	char path[32];
 
 	snprintf(path, sizeof(path), "fd/%d", fd);
-	if (readlink_at(proc, path, &link) >= 0 && sscanf(link, "socket:[%lu]", &ino) == 1)
-		map_put(&t->inodes, ino, t);
+	return readlink_at(proc, path, &link) >= 0 && sscanf(link, "socket:[%lu]", &ino) == 1 ? ino : 0;
 }
 
 bool sk_held(struct dump *d, ino_t ino)
 {
-	struct sock_table *t = table_of(d);
+	struct sock_table *t = sk_table(d);
 
 	if (!t)
 		return false;
@@ -190,17 +190,50 @@ bool sk_held(struct dump *d, ino_t ino)
 
 		if (proc_list(d->tasks[i]->proc, "fd", &fds, &n) < 0)
 			continue;
-		for (size_t j = 0; j < n; j++)
-			note_inode(t, d->tasks[i]->proc, fds[j]);
+		for (size_t j = 0; j < n; j++) {
+			unsigned long held = socket_inode(d->tasks[i]->proc, fds[j]);
+
+			if (held && map_put(&t->inodes, held, t) < 0)
+				return false;
+		}
 	}
 	return map_get(&t->inodes, ino);
+}
+
+static bool proc_holds(int proc, ino_t ino)
+{
+	_cleanup_free_ int *fds = NULL;
+	size_t n = 0;
+
+	if (proc_list(proc, "fd", &fds, &n) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (socket_inode(proc, fds[i]) == ino)
+			return true;
+	return false;
+}
+
+pid_t sk_holder(ino_t ino)
+{
+	_cleanup_free_ int *pids = NULL;
+	size_t n = 0;
+
+	if (proc_list(AT_FDCWD, "/proc", &pids, &n) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_ int proc = proc_open(pids[i]);
+
+		if (proc >= 0 && proc_holds(proc, ino))
+			return pids[i];
+	}
+	return 0;
 }
 
 int sk_net_ns(struct dump *d, const struct file_desc *f, uint32_t *ret_id)
 {
 	_cleanup_close_ int own = -1, nsfd = -1;
 	int fd = sk_borrow(f, &own);
-	struct sock_table *t = table_of(d);
+	struct sock_table *t = sk_table(d);
 	struct ns *ns;
 	uint64_t ino = 0;
 

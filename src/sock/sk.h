@@ -35,6 +35,7 @@ struct sock_table {
 	struct map diag; /* namespace inode to fd + 1 */
 	uint64_t own_ns; /* of the coordinator */
 	struct map inodes; /* survey: socket inodes the tree holds */
+	struct map queues; /* file id to the UnixEntry that keeps its queue */
 	struct tcp_held {
 		int fd; /* of the struct file_desc */
 		int reuse; /* its SO_REUSEADDR, which leaving repair mode clears */
@@ -55,6 +56,7 @@ struct sock_rec {
 	bool filled, connected;
 };
 
+struct sock_table *sk_table(struct dump *d);
 struct sock_rec *sk_rec(struct restore *r, uint32_t id);
 
 /* Is it a socket of @domain (and of @type, @protocol unless -1)? Works in the survey too. */
@@ -74,6 +76,8 @@ uint32_t sk_id_outside(struct restore *r, const char *map, uint32_t id);
 uint32_t sk_task_id(struct dump *d, pid_t pid);
 /* Survey: does any task hold the socket @ino? As of a moment ago. */
 bool sk_held(struct dump *d, ino_t ino);
+/* The process on this machine that holds the socket @ino; 0: none does, as when it is in flight. */
+pid_t sk_holder(ino_t ino);
 /* The network namespace of the socket itself: its id; refused when it is not the container's. */
 int sk_net_ns(struct dump *d, const struct file_desc *f, uint32_t *ret_id);
 /* A hand in the socket's network namespace: a maker(). */

@@ -172,6 +172,29 @@ static bool is_connection(const struct restore *r, const TcpEntry *t)
 	return t->conn && !r->opt->tcp_close;
 }
 
+/*
+ * With all options, as connections take them over. The port may be in use by connections of it:
+ * they are in repair mode or to come, and sharing is allowed until it listens.
+ */
+static int restore_listening(struct restore *r, const FileEntry *msg, int fd)
+{
+	const TcpEntry *t = msg->tcp;
+	int one = 1, old = sk_int(fd, SOL_SOCKET, SO_REUSEADDR);
+	int err = opts_restore_late(r, msg, t->sock, fd);
+
+	if (err < 0)
+		return err;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	err = inet_bind(msg, &t->local, fd);
+	if (err < 0)
+		return err;
+	if (listen(fd, t->backlog) < 0)
+		return log_errno(errno, "%s: listen on %s", file_entry_name(msg),
+				 sk_addr_text(t->local.data, t->local.len));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &old, sizeof(old));
+	return 0;
+}
+
 static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
 {
 	const TcpEntry *t = msg->tcp;
@@ -182,24 +205,25 @@ static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *h
 		return err;
 	if (is_connection(r, t))
 		err = tcp_conn_restore(msg, t, fd);
+	else if (t->listening)
+		err = restore_listening(r, msg, fd);
 	else if (!t->conn && t->has_local && !inet_addr_any(&t->local))
 		err = inet_bind(msg, &t->local, fd);
 	return err < 0 ? err : take_fd(&fd);
 }
 
-/* Options a connection takes from its listener must be there before the first can be made. */
 static int tcp_finish(struct restore *r, const FileEntry *msg, int fd)
 {
 	const TcpEntry *t = msg->tcp;
-	int err = is_connection(r, t) ? tcp_conn_finish(msg, t, fd) : 0;
+	int err;
 
+	if (t->listening)
+		return 0;
+	err = is_connection(r, t) ? tcp_conn_finish(msg, t, fd) : 0;
 	if (err == 0)
 		err = opts_restore_late(r, msg, t->sock, fd);
 	if (err == 0 && is_connection(r, t))
-		err = opts_restore_early(msg, t->sock, fd); /* SO_REUSEADDR, cleared with repair mode */
-	if (err == 0 && t->listening && listen(fd, t->backlog) < 0)
-		return log_errno(errno, "%s: listen on %s", file_entry_name(msg),
-				 sk_addr_text(t->local.data, t->local.len));
+		err = opts_restore_reuse(msg, t->sock, fd);
 	return err;
 }
 

@@ -162,12 +162,25 @@ static bool icons_have(const struct unix_info *i, const void *ino)
 	return false;
 }
 
+/* "/run/x.sock (inode 5) of process 77" */
+static const char *peer_text(char buf[160], const char *name, uint32_t ino)
+{
+	pid_t pid = sk_holder(ino);
+
+	if (pid)
+		snprintf(buf, 160, "%s (inode %u) of process %d, which is outside", name, ino, pid);
+	else
+		snprintf(buf, 160, "%s (inode %u), which is outside", name, ino);
+	return buf;
+}
+
 static int outside(const struct file_desc *f, const UnixEntry *u, uint32_t peer_ino)
 {
-	const char *peer = unix_name_text(u->peer_name.data, u->has_peer_name ? u->peer_name.len : 0);
+	const char *name = unix_name_text(u->peer_name.data, u->has_peer_name ? u->peer_name.len : 0);
+	char buf[160];
 
-	log_error("%s: connected to %s (inode %u) of a process outside; end that connection or pass --external unix[%u]",
-		  file_desc_name(f), peer, peer_ino, peer_ino);
+	log_error("%s: connected to %s; end that connection or pass --external unix[%u]", file_desc_name(f),
+		  peer_text(buf, name, peer_ino), peer_ino);
 	return -EOPNOTSUPP;
 }
 
@@ -373,15 +386,16 @@ static const char *survey_peer_name(const struct file_desc *f)
 int unix_survey(struct dump *d, const struct file_desc *f)
 {
 	_cleanup_(unix_info_done) struct unix_info i = { 0 };
+	char buf[160];
 
 	if (unix_info(d, f, &i) < 0)
 		return 0; /* closed meanwhile; the dump itself will tell */
 	if (!i.peer || sk_held(d, i.peer) || is_external(d, i.ino, i.peer))
 		return 0;
-	return dump_obstacle(d,
-			     "%s: connected to %s (inode %u) of a process outside; end that connection or pass "
-			     "--external unix[%u]",
-			     file_desc_name(f), survey_peer_name(f), i.peer, i.peer);
+	if (!sk_holder(i.peer))
+		return 0; /* in flight, as it seems: the dump will see */
+	return dump_obstacle(d, "%s: connected to %s; end that connection or pass --external unix[%u]",
+			     file_desc_name(f), peer_text(buf, survey_peer_name(f), i.peer), i.peer);
 }
 
 const struct file_ops unix_ops = {
@@ -389,6 +403,7 @@ const struct file_ops unix_ops = {
 	.kind = FILE_ENTRY__KIND_UNIX_SOCK,
 	.match = unix_match,
 	.survey = unix_survey,
+	.collect = unix_collect,
 	.dump = unix_dump,
 	.deps = unix_deps,
 	.maker = unix_maker,

@@ -35,6 +35,11 @@ const char *unix_name_text(const void *name, size_t len);
 
 /* Queued messages: to u->queue; and back, into the socket that @file is. */
 int unix_queue_dump(struct dump *d, const struct file_desc *f, UnixEntry *u);
+/* Before: the descriptors in flight in it are descriptions of the dump too. */
+int unix_collect(struct dump *d, const struct file_desc *f);
+void unix_collect_done(struct sock_table *t);
+/* Connect it if that is still to be done: datagram sockets, when all are there. */
+int unix_connect_dgram(struct restore *r, uint32_t id);
 int unix_queue_fill(struct restore *r, const FileEntry *file);
 
 int unix_survey(struct dump *d, const struct file_desc *f);

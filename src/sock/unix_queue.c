@@ -114,13 +114,46 @@ static int dump_message(void *arg, struct msghdr *h, size_t len)
 	return err < 0 ? err : dump_from(h, m);
 }
 
+/* Queues are read once, with what is in flight in them; kept in d->socks until the dump's turn. */
+int unix_collect(struct dump *d, const struct file_desc *f)
+{
+	UnixEntry *u = malloc(sizeof(*u));
+	struct queue_dump q = { d, f, u };
+	int err;
+
+	if (!u || !sk_table(d)) {
+		free(u);
+		return log_oom();
+	}
+	unix_entry__init(u);
+	err = map_put(&d->socks->queues, f->id, u);
+	if (err < 0) {
+		free(u);
+		return log_oom();
+	}
+	if (sk_int(f->fd, SOL_SOCKET, SO_ACCEPTCONN) > 0)
+		return 0;
+	err = sk_queue_walk(f->fd, sk_int(f->fd, SOL_SOCKET, SO_TYPE) != SOCK_DGRAM, dump_message, &q);
+	return err < 0 ? log_errno(err, "%s: queued messages", file_desc_name(f)) : 0;
+}
+
+void unix_collect_done(struct sock_table *t)
+{
+	for (size_t i = 0; i < t->queues.cap; i++)
+		if (t->queues.slots[i].val)
+			unix_entry__free_unpacked(t->queues.slots[i].val, NULL);
+	map_done(&t->queues);
+}
+
 int unix_queue_dump(struct dump *d, const struct file_desc *f, UnixEntry *u)
 {
-	struct queue_dump q = { d, f, u };
-	int err = sk_queue_walk(f->fd, u->sock->type != SOCK_DGRAM, dump_message, &q);
+	UnixEntry *kept = map_get(&sk_table(d)->queues, f->id);
 
-	if (err < 0)
-		return log_errno(err, "%s: queued messages", file_desc_name(f));
+	if (!kept)
+		return -ENOENT;
+	u->queue = TAKE_PTR(kept->queue);
+	u->n_queue = kept->n_queue;
+	kept->n_queue = 0;
 	if (u->n_queue && u->peer == UNIX_ENTRY__PEER__EXTERNAL && u->sock->type != SOCK_DGRAM) {
 		log_error("%s: has unread data from outside; try again", file_desc_name(f));
 		return -EAGAIN;
@@ -181,6 +214,8 @@ static int sender_fd(struct fill *f, const UnixMsgEntry *m, bool *ret_addressed)
 		return -EBADMSG;
 	}
 	*ret_addressed = !sends_to(f->r, from, f->file->id);
+	if (unix_connect_dgram(f->r, from) < 0)
+		return -ENOTCONN;
 	return files_get(f->r, from);
 }
 

@@ -418,8 +418,7 @@ socklen_t unix_reach(const struct sock_rec *rec, const ProtobufCBinaryData *name
 	return unix_sockaddr(path, strlen(path), ret);
 }
 
-/* Datagram sockets are connected when all are there. */
-static int connect_dgram(struct restore *r, uint32_t id)
+int unix_connect_dgram(struct restore *r, uint32_t id)
 {
 	const UnixEntry *u = unix_entry(r, id);
 	struct sock_rec *rec = sk_rec(r, id), *peer;
@@ -445,10 +444,10 @@ int unix_finish(struct restore *r, const FileEntry *msg, int fd)
 {
 	const UnixEntry *u = msg->unix_sock;
 	bool inside = u->peer == UNIX_ENTRY__PEER__INSIDE;
-	int err = connect_dgram(r, msg->id);
+	int err = unix_connect_dgram(r, msg->id);
 
 	if (err == 0 && inside)
-		err = connect_dgram(r, u->peer_id);
+		err = unix_connect_dgram(r, u->peer_id);
 	if (err < 0)
 		return log_errno(err, "%s: connect to %s", file_entry_name(msg),
 				 unix_name_text(u->peer_name.data, u->peer_name.len));
