@@ -129,6 +129,7 @@ static void undo_namespaces(void *ctx)
 	struct dumping *c = ctx;
 
 	files_dump_done(&c->d);
+	mem_dump_done(&c->d);
 	mnt_dump_done(&c->d);
 	ns_dump_done(&c->d);
 	cgroup_dump_done(&c->d);

@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/ipc.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -63,6 +65,23 @@ int mm_read_vmas(struct task *t, struct vma_list *ret)
 	return 0;
 }
 
+/*
+ * A segment of our own IPC namespace is not in the image; it is there at the restore unless it goes
+ * with its last user, the task dumped.
+ */
+static enum vma_class classify_held(const struct task *t, const struct vma *v, const char **ret_why)
+{
+	enum vma_class c = vma_classify(v, ret_why);
+	struct shmid_ds ds;
+
+	if (c != VMA_SYSV || t->ns[NS_IPC] || shmctl((int)v->ino, IPC_STAT, &ds) < 0 ||
+	    !(ds.shm_perm.mode & SHM_DEST))
+		return c;
+	*ret_why = "was removed (IPC_RMID) from the host's IPC namespace and ends with its last user; "
+		   "dump the task in an own IPC namespace";
+	return VMA_REFUSED;
+}
+
 static int survey_task(struct dump *d, struct task *t)
 {
 	_cleanup_(vmas_done) struct vma_list l = { 0 };
@@ -75,7 +94,7 @@ static int survey_task(struct dump *d, struct task *t)
 		const struct vma *v = &l.v[i];
 		const char *why = NULL;
 
-		if (vma_classify(v, &why) == VMA_REFUSED)
+		if (classify_held(t, v, &why) == VMA_REFUSED)
 			ret = dump_obstacle(d, "pid %d area %lx-%lx (%s): %s", t->pid, v->start, v->end,
 					    v->name, why);
 	}
@@ -240,7 +259,7 @@ static int name_area(const struct vma *v, AreaEntry *a)
 static int fill_area(struct dump *d, struct mm *m, const struct vma *v, AreaEntry *a)
 {
 	const char *why = NULL;
-	enum vma_class c = vma_classify(v, &why);
+	enum vma_class c = classify_held(m->task, v, &why);
 
 	a->start = v->start;
 	a->end = v->end;
