@@ -114,35 +114,81 @@ static int read_host_mounts(struct mount_list *ret)
 }
 
 /* The directory that now is what the mount showed: beside where the first task has been placed. */
-static int cgroup_path(const MntSourceEntry *msg, pid_t pid, char **ret)
+static int cgroup_dir(const MntSourceEntry *msg, pid_t pid, char **ret)
+{
+	_cleanup_free_ char *text = NULL, *now = NULL;
+	int err = proc_read(pid, "cgroup", &text);
+
+	if (err >= 0)
+		err = cgroup_path_of(text, msg->hierarchy, &now);
+	return err < 0 ? err : cgroup_translate(msg, streq(now, "/") ? "" : now, ret);
+}
+
+/* As the host has it: mounting version 2 sets its flags for all. */
+static int set_hierarchy(int fs, const struct mount *host)
+{
+	_cleanup_free_ char *copy = strdup(host->options);
+	char *rest = copy, *w;
+
+	if (!copy)
+		return -ENOMEM;
+	if (streq(host->fstype, "cgroup") && strstr(host->options, "name=") &&
+	    fsconfig(fs, FSCONFIG_SET_FLAG, "none", NULL, 0) < 0)
+		return -errno;
+	while ((w = strsep(&rest, ","))) {
+		char *value = strchr(w, '=');
+
+		if (value)
+			*value++ = 0;
+		if (*w && fsconfig(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, w, value, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/*
+ * The hierarchy mounted anew, for its name ("mount source") in mountinfo to be the container's. Binding
+ * from a mount that is nowhere attached needs Linux 6.15: a failure is no harm, the name will differ.
+ */
+static int named_hierarchy(const MntSourceEntry *msg, const struct mount *host, const char *below)
+{
+	_cleanup_close_ int fs = fsopen(msg->fstype, FSOPEN_CLOEXEC), fd = -1;
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", msg->device, 0) < 0 ||
+	    set_hierarchy(fs, host) < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -EOPNOTSUPP;
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	return fd < 0 ? -EOPNOTSUPP : clone_mount(fd, below);
+}
+
+static int open_hierarchy(const MntSourceEntry *msg, pid_t pid)
 {
 	_cleanup_(mount_list_done) struct mount_list host = { 0 };
-	_cleanup_free_ char *text = NULL, *now = NULL, *dir = NULL;
+	_cleanup_free_ char *dir = NULL, *path = NULL;
 	const struct mount *m = NULL;
 	const char *below;
-	int err = read_host_mounts(&host);
+	int err = read_host_mounts(&host), fd = -1;
 
 	if (err >= 0)
 		err = find_hierarchy(msg, &host, &m);
 	if (err >= 0)
-		err = proc_read(pid, "cgroup", &text);
-	if (err >= 0)
-		err = cgroup_path_of(text, msg->hierarchy, &now);
-	if (err >= 0)
-		err = cgroup_translate(msg, streq(now, "/") ? "" : now, &dir);
+		err = cgroup_dir(msg, pid, &dir);
 	if (err < 0)
 		return err;
 	below = path_below(*dir ? dir : "/", m->root);
 	if (!below)
 		return -ENOENT;
-	*ret = xasprintf("%s%s%s", m->point, *below ? "/" : "", below);
-	return *ret ? 0 : -ENOMEM;
+	if (!streq(m->source, msg->device) && streq(m->root, "/"))
+		fd = named_hierarchy(msg, m, below);
+	if (fd >= 0)
+		return fd;
+	path = xasprintf("%s%s%s", m->point, *below ? "/" : "", below);
+	return path ? clone_mount(AT_FDCWD, path) : -ENOMEM;
 }
 
 int rsource_open_host(struct restore *r, const struct rsource *s, pid_t pid)
 {
 	const MntSourceEntry *msg = s->msg;
-	_cleanup_free_ char *path = NULL;
 	int fd;
 
 	if (msg->kind == MNT_SOURCE_ENTRY__KIND__ROOTFS && r->root_fd >= 0) {
@@ -150,12 +196,11 @@ int rsource_open_host(struct restore *r, const struct rsource *s, pid_t pid)
 		return fd < 0 ? log_errno(fd, "the container's root directory") : fd;
 	}
 	if (msg->kind == MNT_SOURCE_ENTRY__KIND__CGROUP) {
-		int err = cgroup_path(msg, pid, &path);
-
-		if (err < 0)
-			return log_errno(err, "mount source cgroup %s%s: not mounted on this host",
-					 msg->hierarchy, msg->cgroup);
+		fd = open_hierarchy(msg, pid);
+		return fd < 0 ? log_errno(fd, "control group mount (%s) of %s on this host",
+					  *msg->hierarchy ? msg->hierarchy : "cgroup2", msg->cgroup)
+			      : fd;
 	}
-	fd = clone_mount(AT_FDCWD, path ? path : s->path);
-	return fd < 0 ? log_errno(fd, "mount source %s", path ? path : s->path) : fd;
+	fd = clone_mount(AT_FDCWD, s->path);
+	return fd < 0 ? log_errno(fd, "mount source %s", s->path) : fd;
 }

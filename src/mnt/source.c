@@ -90,6 +90,16 @@ int source_host_path(const struct source_world *w, const struct mount *m, char *
 	return -ENOENT;
 }
 
+/*
+ * One file system of the kernel's own can be mounted twice by mount(2), under two names; a bind has the
+ * name of its source.
+ */
+static bool same_name(const struct mnt_source *s, const struct mount *m)
+{
+	return (s->kind != MNT_SOURCE_ENTRY__KIND__FS && s->kind != MNT_SOURCE_ENTRY__KIND__CGROUP) ||
+	       streq(s->first->source, m->source);
+}
+
 /* A found source that covers @m; for the host's file systems the part it is bound from. */
 static struct mnt_source *find_source(const struct source_list *l, const struct mount *m,
 				      const char **ret_rel)
@@ -102,7 +112,7 @@ static struct mnt_source *find_source(const struct source_list *l, const struct 
 			continue;
 		if (s->kind != MNT_SOURCE_ENTRY__KIND__FS && m->deleted)
 			continue;
-		if (!s->is_dir && *rel)
+		if ((!s->is_dir && *rel) || !same_name(s, m))
 			continue;
 		*ret_rel = rel;
 		return s;
