@@ -14,24 +14,37 @@ static int cmp_member(const void *a, const void *b)
 	return strcmp(((const struct image_member *)a)->name, ((const struct image_member *)b)->name);
 }
 
-/* Job 2i: size and sum of file i; job 2i + 1: file i to disk. They overlap. */
-static int seal_file(struct image *img, size_t job)
+static int open_member(const struct image *img, const char *name)
 {
-	struct image_member *m = &img->files[job / 2];
-	bool sum = job % 2 == 0;
-	_cleanup_close_ int fd = -1;
+	int fd = openat(img->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? log_errno(errno, "%s/%s", img->path, name) : fd;
+}
+
+/* Its way to the disk begins, while it is summed (record files are already). */
+static int sum_file(struct image *img, size_t i)
+{
+	struct image_member *m = &img->files[i];
+	_cleanup_close_ int fd = open_member(img, m->name);
 	int err = 0;
 
-	if (sum && m->summed)
-		return 0;
-	fd = openat(img->dirfd, m->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return log_errno(errno, "%s/%s", img->path, m->name);
-	if (sum)
+		return fd;
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	if (!m->summed)
 		err = image_sum_fd(fd, m->sum, &m->size);
-	else if (fsync(fd) < 0)
-		err = -errno;
-	return err < 0 ? log_errno(err, "%s/%s: writing to disk", img->path, m->name) : 0;
+	return err < 0 ? log_errno(err, "%s/%s: reading it again", img->path, m->name) : 0;
+}
+
+/* All at once, so that few commits of the file system's journal cover them; the last is the inventory. */
+static int sync_file(struct image *img, size_t i)
+{
+	const char *name = i < img->n_files ? img->files[i].name : INVENTORY_TMP;
+	_cleanup_close_ int fd = open_member(img, name);
+
+	if (fd < 0)
+		return fd;
+	return fsync(fd) < 0 ? log_errno(errno, "%s/%s: writing to disk", img->path, name) : 0;
 }
 
 static int list_files(struct image *img, InventoryEntry *inv)
@@ -83,21 +96,13 @@ static int write_inventory(struct image *img)
 	_cleanup_close_ int fd = -1;
 	int err = pack_inventory(img->inventory, &s);
 
+	if (err >= 0 && unlinkat(img->dirfd, INVENTORY_TMP, 0) < 0 && errno != ENOENT)
+		err = -errno;
 	if (err < 0)
-		return err;
-	if (unlinkat(img->dirfd, INVENTORY_TMP, 0) < 0 && errno != ENOENT)
-		return -errno;
+		return log_errno(err, "%s/" INVENTORY_TMP, img->path);
 	fd = openat(img->dirfd, INVENTORY_TMP, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	err = write_all(fd, s.buf, s.len);
-	if (err >= 0 && fsync(fd) < 0)
-		err = -errno;
-	if (err >= 0 && fsync(img->dirfd) < 0)
-		err = -errno;
-	if (err >= 0 && renameat(img->dirfd, INVENTORY_TMP, img->dirfd, INVENTORY_NAME) < 0)
-		err = -errno;
-	return err;
+	err = fd < 0 ? -errno : write_all(fd, s.buf, s.len);
+	return err < 0 ? log_errno(err, "%s/" INVENTORY_TMP, img->path) : 0;
 }
 
 int image_commit(struct image *img)
@@ -107,14 +112,17 @@ int image_commit(struct image *img)
 	if (!img->inventory)
 		err = image_describe(img, &(const struct image_about){ 0 });
 	if (err >= 0)
-		err = image_each(img, 2 * img->n_files, seal_file);
+		err = image_each(img, img->n_files, sum_file);
 	if (err >= 0)
 		err = list_files(img, img->inventory);
+	if (err >= 0)
+		err = write_inventory(img);
+	if (err >= 0)
+		err = image_each(img, img->n_files + 1, sync_file);
 	if (err < 0)
 		return err;
-	err = write_inventory(img);
-	if (err < 0)
-		return log_errno(err, "%s/" INVENTORY_NAME, img->path);
+	if (renameat(img->dirfd, INVENTORY_TMP, img->dirfd, INVENTORY_NAME) < 0)
+		return log_errno(errno, "%s/" INVENTORY_NAME, img->path);
 	img->writing = false;
 	if (fsync(img->dirfd) < 0)
 		return log_errno(errno, "%s: writing to disk", img->path);
