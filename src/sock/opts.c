@@ -366,6 +366,16 @@ int opts_dump(struct dump *d, const struct file_desc *f, SockEntry **ret_entry)
 	return 0;
 }
 
+void opts_drop(SockEntry *s, uint32_t level, uint32_t name)
+{
+	for (size_t i = 0; i < s->n_opts; i++) {
+		if (s->opts[i]->level != level || s->opts[i]->name != name)
+			continue;
+		sock_opt_entry__free_unpacked(s->opts[i], NULL);
+		s->opts[i--] = s->opts[--s->n_opts];
+	}
+}
+
 static bool is_buffer(const SockOptEntry *o)
 {
 	return o->level == SOL_SOCKET && o->value.len == 4 &&

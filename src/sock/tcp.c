@@ -81,6 +81,8 @@ static int dump_listening(const struct file_desc *f, const struct tcp_info *info
 
 static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t)
 {
+	/* The window is restored itself; its clamp moves with it. */
+	opts_drop(t->sock, IPPROTO_TCP, TCP_WINDOW_CLAMP);
 	if (d->opt->tcp_close)
 		return 0;
 	if (d->opt->tcp_established)

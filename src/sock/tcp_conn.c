@@ -283,11 +283,23 @@ static int set_window(int fd, const TcpConnEntry *c)
 	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, sizeof(w)) < 0 ? -errno : 0;
 }
 
+/* Room for the queues, however their pieces fall; the true sizes come with the late options. */
+static void make_room(int fd, const TcpConnEntry *c)
+{
+	int snd = 65536 + 4 * MIN(c->snd_queue.len, MAX_QUEUE / 8), rcv = 65536 + 4 * MIN(c->rcv_queue.len, MAX_QUEUE / 8);
+
+	if (sk_int(fd, SOL_SOCKET, SO_SNDBUF) < snd)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd));
+	if (sk_int(fd, SOL_SOCKET, SO_RCVBUF) < rcv)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv));
+}
+
 int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
 {
 	const TcpConnEntry *c = t->conn;
 	int err = opts_restore_buffers(msg, t->sock, fd);
 
+	make_room(fd, c);
 	if (err == 0)
 		err = connect_silently(msg, t, fd);
 	if (err < 0)

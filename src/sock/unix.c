@@ -70,6 +70,11 @@ static int resolve_file(struct dump *d, const struct file_desc *f, int fd, UnixE
 		err = key_u64(info, "mnt_id", 10, &mnt_id);
 	if (err >= 0)
 		err = mnt_resolve(d, f->task, mnt_id, link, &u->mnt_ns_id, &u->path);
+	if (err == -ENOENT) {
+		/* On a mount that none of our namespaces has: nobody can reach it (unix_bind_scratch()). */
+		u->unlinked = true;
+		return 0;
+	}
 	if (err < 0)
 		return log_errno(err, "%s: find the socket file %s", file_desc_name(f), link ? link : "?");
 	u->has_mnt_ns_id = true;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* modes: ns userns running twice */
 /* Netlink sockets: port, groups (also above 32), options, requests. */
 #include "sockets.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* modes: host ns userns twice */
 /* dump: --tcp-established */
 /* restore: --tcp-established */
 /* Half-closed TCP connections, with and without data left: FIN_WAIT2 and CLOSE_WAIT on either side. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* modes: host ns userns twice */
 /* Listening TCP sockets of both families, shared with a child; bound and fresh ones; new connections. */
 #include "sockets.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* modes: host ns userns twice */
 /*
  * Names and files that went apart: the file unlinked, renamed, reached by a symbolic link, bound by a
  * relative name from another directory; the listener closed while its connections live on; a bound
