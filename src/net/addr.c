@@ -234,18 +234,28 @@ static int remove_new(struct rnet *n)
 	return ret;
 }
 
-/* IPv4 lists the oldest first, IPv6 the newest (of a scope). */
-int addrs_restore(struct rnet *n)
+static int add_inet6(struct rnet *n, const LinkEntry *l)
 {
-	const size_t n_addrs = n->msg->n_addrs;
 	int ret = 0;
 
-	for (size_t i = 0; i < n_addrs && ret == 0; i++)
+	for (size_t i = n->msg->n_addrs; i > 0 && ret == 0; i--)
+		if (n->msg->addrs[i - 1]->family == AF_INET6 && n->msg->addrs[i - 1]->index == l->index)
+			ret = addr_add(n, n->msg->addrs[i - 1]);
+	return ret;
+}
+
+/* IPv4 lists the oldest first, IPv6 the newest (of a scope), and link by link. */
+int addrs_restore(struct rnet *n)
+{
+	static const uint8_t link_local[16] = { 0xfe, 0x80 };
+	_cleanup_free_ const LinkEntry **v = links_by_route(n, link_local, 64);
+	int ret = v ? 0 : log_oom();
+
+	for (size_t i = 0; i < n->msg->n_addrs && ret == 0; i++)
 		if (n->msg->addrs[i]->family == AF_INET)
 			ret = addr_add(n, n->msg->addrs[i]);
-	for (size_t i = n_addrs; i > 0 && ret == 0; i--)
-		if (n->msg->addrs[i - 1]->family == AF_INET6)
-			ret = addr_add(n, n->msg->addrs[i - 1]);
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = add_inet6(n, v[i]);
 	return ret < 0 ? ret : remove_new(n);
 }
 

@@ -90,6 +90,10 @@ int links_dump(struct net_dump *n);
 int links_plan(struct restore *r, struct rnet *n);
 int links_make(struct restore *r, struct rnet *n);
 int links_up(struct rnet *n);
+/* The links by the age of the kernel's IPv6 route @prefix/@len of each; malloc()ed, NULL without memory. */
+const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len);
+/* IPv6 address generation and token, by netlink. */
+int link_set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token);
 int links_finish(struct rnet *n); /* IPv6 address generation back on, as it was */
 /* "OUT[@BRIDGE]" of --veth-pair; -EINVAL. */
 int veth_parse(const char *text, char name[16], char bridge[16]);
@@ -123,6 +127,7 @@ int routes_dump(struct net_dump *n);
 void route_change_source(NetEntry *net, const ProtobufCBinaryData *old, const uint8_t *new);
 int nexthops_restore(struct rnet *n);
 int routes_restore(struct rnet *n);
+int rules_survey(struct net_dump *n);
 int rules_dump(struct net_dump *n);
 int rules_restore(struct rnet *n);
 int neighbours_dump(struct net_dump *n);

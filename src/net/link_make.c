@@ -174,25 +174,6 @@ static int put_altnames(struct rnet *n, const LinkEntry *m)
 	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "alternative names");
 }
 
-/* IPv6 address generation and token by netlink, which unlike the sysctl makes no addresses at once. */
-static int set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token)
-{
-	const struct ifinfomsg ifi = { .ifi_index = m->index };
-	struct nlattr *spec, *af;
-	struct rtnl_req q;
-	int ret;
-
-	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	spec = rtnl_nest(&q, IFLA_AF_SPEC);
-	af = rtnl_nest(&q, AF_INET6);
-	ret = rtnl_put(&q, IFLA_INET6_ADDR_GEN_MODE, &mode, 1);
-	if (ret == 0 && token)
-		ret = rtnl_put(&q, IFLA_INET6_TOKEN, m->token.data, m->token.len);
-	mnl_attr_nest_end(&q.h, af);
-	mnl_attr_nest_end(&q.h, spec);
-	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "IPv6 address generation");
-}
-
 /* The second pass: all links are there. */
 static int link_set(struct rnet *n, const LinkEntry *m)
 {
@@ -205,6 +186,10 @@ static int link_set(struct rnet *n, const LinkEntry *m)
 	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
 	if (m->alias)
 		ret = rtnl_put(&q, IFLA_IFALIAS, m->alias, strlen(m->alias));
+	if (ret == 0 && m->has_txqlen) /* the end of a pair that was made with the other one */
+		ret = rtnl_put(&q, IFLA_TXQLEN, &m->txqlen, 4);
+	if (ret == 0 && m->has_group)
+		ret = rtnl_put(&q, IFLA_GROUP, &m->group, 4);
 	if (ret == 0 && m->has_master)
 		ret = rtnl_put(&q, IFLA_MASTER, &m->master, 4);
 	if (ret == 0)
@@ -212,7 +197,7 @@ static int link_set(struct rnet *n, const LinkEntry *m)
 	if (ret == 0)
 		ret = put_altnames(n, m);
 	if (ret == 0 && m->has_addr_gen_mode)
-		ret = set_inet6(n, m, IN6_ADDR_GEN_MODE_NONE, false);
+		ret = link_set_inet6(n, m, IN6_ADDR_GEN_MODE_NONE, false);
 	return ret;
 }
 
@@ -274,41 +259,6 @@ int links_make(struct restore *r, struct rnet *n)
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = link_set_port(n, n->order[i]);
 	return ret;
-}
-
-int links_up(struct rnet *n)
-{
-	for (size_t i = 0; i < n->msg->n_links; i++) {
-		const LinkEntry *m = n->order[i];
-		const struct ifinfomsg ifi = { .ifi_index = m->index,
-					       .ifi_flags = IFF_UP,
-					       .ifi_change = IFF_UP };
-		struct rtnl_req q;
-		int ret;
-
-		if (!(m->flags & IFF_UP))
-			continue;
-		rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-		ret = link_do(&n->rt, &q, m->name, "up");
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-int links_finish(struct rnet *n)
-{
-	for (size_t i = 0; i < n->msg->n_links; i++) {
-		const LinkEntry *m = n->msg->links[i];
-		int ret;
-
-		if (!m->has_addr_gen_mode)
-			continue;
-		ret = set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
 }
 
 /* Append @m after what it lies on; @state: 0 new, 1 being visited, 2 done. */

@@ -96,6 +96,8 @@ int net_survey(struct dump *d)
 			ret = survey_links(&n);
 		if (ret == 0)
 			ret = survey_qdiscs(&n);
+		if (ret == 0)
+			ret = rules_survey(&n);
 	}
 	return ret;
 }

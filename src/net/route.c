@@ -106,6 +106,22 @@ int route_edit(const void *data, size_t len, struct rtnl_req *q)
 	return put_route_attrs(q, tb);
 }
 
+size_t route_rank(const NetEntry *m, const uint8_t *prefix, uint8_t len, uint32_t oif)
+{
+	for (size_t i = 0; i < m->n_routes; i++) {
+		const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+		const struct rtmsg *rtm = (const void *)m->routes[i].data;
+
+		if (parse(rtm, m->routes[i].len, sizeof(*rtm), tb, RTA_MAX) == 0 &&
+		    rtm->rtm_family == AF_INET6 && rtm->rtm_protocol == RTPROT_KERNEL &&
+		    rtm->rtm_dst_len == len && tb[RTA_DST] && mnl_attr_get_payload_len(tb[RTA_DST]) == 16 &&
+		    rtnl_u32(tb[RTA_OIF], 0) == oif &&
+		    memcmp(mnl_attr_get_payload(tb[RTA_DST]), prefix, 16) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
 static bool multipath_has_gateway(const struct nlattr *a)
 {
 	size_t len = mnl_attr_get_payload_len(a);
@@ -299,6 +315,53 @@ static int remove_new(struct rnet *n, uint8_t family)
 	return ret;
 }
 
+static bool is_multicast(const void *data, size_t len)
+{
+	const struct rtmsg *rtm = data;
+
+	return len >= sizeof(*rtm) && rtm->rtm_family == AF_INET6 && rtm->rtm_type == RTN_MULTICAST &&
+	       rtm->rtm_protocol == RTPROT_KERNEL && !(rtm->rtm_flags & RTM_F_CLONED);
+}
+
+static int multicast_send(struct rnet *n, uint16_t type, const ProtobufCBinaryData *b)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	struct rtmsg rtm;
+	struct rtnl_req q;
+	int ret = parse(b->data, b->len, sizeof(rtm), tb, RTA_MAX);
+
+	if (ret < 0)
+		return ret;
+	memcpy(&rtm, b->data, sizeof(rtm));
+	rtm.rtm_flags = 0;
+	rtnl_begin(&q, type, type == RTM_NEWROUTE ? NLM_F_CREATE : 0, &rtm, sizeof(rtm));
+	ret = put_route_attrs(&q, tb);
+	return ret < 0 ? ret : rtnl_do(&n->rt, &q);
+}
+
+/*
+ * The kernel makes ff00::/8 for each link when its carrier comes, in an order of its own; multicast
+ * that names no link goes by the first. Taken away and put back one by one they get their old order.
+ */
+static int order_multicast(struct rnet *n)
+{
+	for (size_t i = 0; i < n->msg->n_routes; i++) {
+		const ProtobufCBinaryData *b = &n->msg->routes[i];
+		int ret;
+
+		if (!is_multicast(b->data, b->len))
+			continue;
+		ret = multicast_send(n, RTM_DELROUTE, b);
+		if (ret == -ESRCH)
+			continue; /* no carrier yet */
+		if (ret == 0)
+			ret = multicast_send(n, RTM_NEWROUTE, b);
+		if (ret < 0)
+			return log_errno(ret, "network namespace %u: IPv6 multicast route", n->msg->ns_id);
+	}
+	return 0;
+}
+
 int routes_restore(struct rnet *n)
 {
 	int ret = 0;
@@ -314,7 +377,7 @@ int routes_restore(struct rnet *n)
 		ret = remove_new(n, AF_INET);
 	if (ret == 0 && !n->changed)
 		ret = remove_new(n, AF_INET6);
-	return ret;
+	return ret < 0 ? ret : order_multicast(n);
 }
 
 /* The kernel's own routes of the address @old go (it makes those of @new); others get it as source. */

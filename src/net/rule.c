@@ -39,6 +39,38 @@ int rule_edit(const void *data, size_t len, struct rtnl_req *q)
 	return ret;
 }
 
+bool rule_has_uids(const void *data, size_t len)
+{
+	const struct nlattr *tb[FRA_MAX + 1] = { 0 };
+	const size_t at = sizeof(struct fib_rule_hdr);
+
+	return len >= at && rtnl_attrs_raw((const char *)data + at, len - at, tb, FRA_MAX) == 0 &&
+	       tb[FRA_UID_RANGE];
+}
+
+/* The kernel takes user ids only from a task in the user namespace that owns the network namespace. */
+int rules_survey(struct net_dump *n)
+{
+	int ret = 0;
+
+	for (size_t f = 0; f < ARRAY_SIZE(families) && n->ns->owner && ret == 0; f++) {
+		_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+
+		if (rtnl_list_family(&n->rt, RTM_GETRULE, families[f], sizeof(struct fib_rule_hdr), &list) <
+		    0)
+			continue;
+		for (size_t i = 0; i < list.n && ret == 0; i++)
+			if (rule_has_uids(mnl_nlmsg_get_payload(list.v[i]),
+					  mnl_nlmsg_get_payload_len(list.v[i])))
+				ret = dump_obstacle(n->d,
+						    "a routing rule of network namespace %u names user ids "
+						    "(uidrange), which is not "
+						    "supported in a user namespace; ip rule del",
+						    n->msg->ns_id);
+	}
+	return ret;
+}
+
 int rules_dump(struct net_dump *n)
 {
 	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Links taken up, IPv6 address generation, and the order of links by what the kernel made for them. */
+#include <linux/ethtool.h>
+#include <linux/if.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "base/log.h"
+#include "base/netns.h"
+#include "net/link.h"
+#include "net/route.h"
+
+/* IPv6 address generation and token by netlink, which unlike the sysctl makes no addresses at once. */
+int link_set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	struct nlattr *spec, *af;
+	struct rtnl_req q;
+	int ret;
+
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	spec = rtnl_nest(&q, IFLA_AF_SPEC);
+	af = rtnl_nest(&q, AF_INET6);
+	ret = rtnl_put(&q, IFLA_INET6_ADDR_GEN_MODE, &mode, 1);
+	if (ret == 0 && token)
+		ret = rtnl_put(&q, IFLA_INET6_TOKEN, m->token.data, m->token.len);
+	mnl_attr_nest_end(&q.h, af);
+	mnl_attr_nest_end(&q.h, spec);
+	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "IPv6 address generation");
+}
+
+const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len)
+{
+	const size_t n_links = n->msg->n_links;
+	const LinkEntry **v = calloc(n_links + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < n_links; i++) {
+		const size_t rank = route_rank(n->msg, prefix, len, n->order[i]->index);
+		size_t j = i;
+
+		for (; j > 0 && route_rank(n->msg, prefix, len, v[j - 1]->index) > rank; j--)
+			v[j] = v[j - 1];
+		v[j] = n->order[i];
+	}
+	return v;
+}
+
+static int link_up(struct rnet *n, const LinkEntry *m)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	struct rtnl_req q;
+
+	if (!(m->flags & IFF_UP))
+		return 0;
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	return link_do(&n->rt, &q, m->name, "up");
+}
+
+/*
+ * The kernel notices carriers some time later (net/core/link_watch.c), and until then drops what is
+ * sent; asked for the link's state it does so at once (ethtool_op_get_link()). Of no consequence if
+ * it cannot be asked.
+ */
+static void settle(struct rnet *n)
+{
+	_cleanup_close_ int sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
+
+	for (size_t i = 0; sock >= 0 && i < n->msg->n_links; i++) {
+		struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
+		struct ifreq ifr = { .ifr_data = (void *)&value };
+
+		if (!(n->order[i]->flags & IFF_UP))
+			continue;
+		strncpy(ifr.ifr_name, n->order[i]->name, IFNAMSIZ - 1);
+		ioctl(sock, SIOCETHTOOL, &ifr);
+	}
+}
+
+int links_up(struct rnet *n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = link_up(n, n->order[i]);
+	settle(n);
+	return ret;
+}
+
+int links_finish(struct rnet *n)
+{
+	settle(n); /* masters follow their ports */
+	for (size_t i = 0; i < n->msg->n_links; i++) {
+		const LinkEntry *m = n->msg->links[i];
+		int ret;
+
+		if (!m->has_addr_gen_mode)
+			continue;
+		ret = link_set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What net/ reads from users and images, and the edits of routing messages. */
+#include <linux/fib_rules.h>
+#include <linux/neighbour.h>
+#include <linux/nexthop.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/link.h"
+#include "net/route.h"
+
+/* A message's payload under construction. */
+struct payload {
+	struct rtnl_req q;
+	const void *data;
+	size_t len;
+};
+
+static void payload_begin(struct payload *p, const void *fam, size_t len)
+{
+	rtnl_begin(&p->q, 0, 0, fam, len);
+}
+
+static void payload_end(struct payload *p)
+{
+	p->data = mnl_nlmsg_get_payload(&p->q.h);
+	p->len = mnl_nlmsg_get_payload_len(&p->q.h);
+}
+
+static void route_attrs(const struct rtnl_req *q, const struct nlattr **tb)
+{
+	assert_int_equal(rtnl_attrs(&q->h, sizeof(struct rtmsg), tb, RTA_MAX), 0);
+}
+
+static void test_veth_names(void **state)
+{
+	char name[16], bridge[16];
+
+	assert_int_equal(veth_parse("vethX@br0", name, bridge), 0);
+	assert_string_equal(name, "vethX");
+	assert_string_equal(bridge, "br0");
+	assert_int_equal(veth_parse("vethX", name, bridge), 0);
+	assert_string_equal(bridge, "");
+	assert_int_equal(veth_parse("", name, bridge), -EINVAL);
+	assert_int_equal(veth_parse("@br0", name, bridge), -EINVAL);
+	assert_int_equal(veth_parse("veth@", name, bridge), -EINVAL);
+	assert_int_equal(veth_parse("sixteen-chars-xx", name, bridge), -EINVAL);
+	assert_int_equal(veth_parse("a/b", name, bridge), -EINVAL);
+}
+
+static void test_address_text(void **state)
+{
+	uint8_t addr[16];
+	uint32_t len;
+	int family;
+
+	assert_int_equal(addr_parse_text("10.0.3.7/24", &family, addr, &len), 0);
+	assert_int_equal(family, AF_INET);
+	assert_int_equal(len, 24);
+	assert_memory_equal(addr, "\x0a\0\x03\x07", 4);
+	assert_int_equal(addr_parse_text("fd00::1/64", &family, addr, &len), 0);
+	assert_int_equal(family, AF_INET6);
+	assert_int_equal(addr_parse_text("10.0.3.7", &family, addr, &len), -EINVAL);
+	assert_int_equal(addr_parse_text("10.0.3.7/33", &family, addr, &len), -EINVAL);
+	assert_int_equal(addr_parse_text("10.0.3/24", &family, addr, &len), -EINVAL);
+	assert_int_equal(addr_parse_text("fd00::1/129", &family, addr, &len), -EINVAL);
+	assert_int_equal(addr_parse_text("/24", &family, addr, &len), -EINVAL);
+}
+
+static void test_sysctl_names_stay_below(void **state)
+{
+	assert_true(sysctl_name_ok("ipv4/conf/eth0.100/forwarding"));
+	assert_true(sysctl_name_ok("ipv4/conf/a..b/forwarding"));
+	assert_false(sysctl_name_ok(""));
+	assert_false(sysctl_name_ok("/etc/passwd"));
+	assert_false(sysctl_name_ok("ipv4/../../kernel/core_pattern"));
+	assert_false(sysctl_name_ok(".."));
+	assert_false(sysctl_name_ok("ipv4/.."));
+	assert_false(sysctl_name_ok("./ipv4"));
+	assert_false(sysctl_name_ok("ipv4//x"));
+	assert_false(sysctl_name_ok("ipv4/"));
+}
+
+static void test_sysctl_order_and_choice(void **state)
+{
+	assert_int_equal(sysctl_pass("ipv4/conf/all/forwarding"), 0);
+	assert_int_equal(sysctl_pass("ipv6/conf/default/forwarding"), 0);
+	assert_int_equal(sysctl_pass("ipv4/conf/eth0/forwarding"), 1);
+	assert_false(sysctl_kept("ipv4/ip_forward"));
+	assert_false(sysctl_kept("ipv6/conf/eth0/addr_gen_mode"));
+	assert_true(sysctl_kept("ipv6/conf/default/addr_gen_mode"));
+	assert_true(sysctl_kept("ipv4/tcp_fin_timeout"));
+}
+
+static void test_route_flags_and_age(void **state)
+{
+	const struct rtmsg rtm = { .rtm_family = AF_INET6,
+				   .rtm_protocol = RTPROT_RA,
+				   .rtm_type = RTN_UNICAST,
+				   .rtm_flags = RTNH_F_LINKDOWN | RTNH_F_ONLINK | RTNH_F_DEAD };
+	const struct rta_cacheinfo ci = { .rta_expires = 4200 };
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	uint32_t oif = 5;
+	struct payload p;
+	struct rtnl_req q;
+
+	payload_begin(&p, &rtm, sizeof(rtm));
+	rtnl_put(&p.q, RTA_OIF, &oif, 4);
+	rtnl_put(&p.q, RTA_CACHEINFO, &ci, sizeof(ci));
+	payload_end(&p);
+	assert_int_equal(route_edit(p.data, p.len, &q), 0);
+	assert_int_equal(((struct rtmsg *)mnl_nlmsg_get_payload(&q.h))->rtm_flags, RTNH_F_ONLINK);
+	route_attrs(&q, tb);
+	assert_null(tb[RTA_CACHEINFO]);
+	assert_int_equal(rtnl_u32(tb[RTA_EXPIRES], 0), 42);
+	assert_int_equal(rtnl_u32(tb[RTA_OIF], 0), 5);
+}
+
+static void test_route_kernel_local_is_skipped(void **state)
+{
+	struct rtmsg rtm = { .rtm_family = AF_INET6, .rtm_protocol = RTPROT_KERNEL, .rtm_type = RTN_LOCAL };
+	struct payload p;
+	struct rtnl_req q;
+
+	payload_begin(&p, &rtm, sizeof(rtm));
+	payload_end(&p);
+	assert_int_equal(route_edit(p.data, p.len, &q), 1);
+	rtm.rtm_family = AF_INET;
+	rtm.rtm_flags = RTM_F_CLONED;
+	payload_begin(&p, &rtm, sizeof(rtm));
+	payload_end(&p);
+	assert_int_equal(route_edit(p.data, p.len, &q), 1);
+	rtm.rtm_flags = 0;
+	payload_begin(&p, &rtm, sizeof(rtm));
+	payload_end(&p);
+	assert_int_equal(route_edit(p.data, p.len, &q), 0);
+	rtm.rtm_family = AF_UNIX;
+	payload_begin(&p, &rtm, sizeof(rtm));
+	payload_end(&p);
+	assert_int_equal(route_edit(p.data, p.len, &q), -EBADMSG);
+}
+
+static void test_route_of_nexthop_object(void **state)
+{
+	const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_type = RTN_UNICAST };
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	uint32_t id = 7, oif = 3, gw = 0x0100000a;
+	struct payload p;
+	struct rtnl_req q;
+
+	payload_begin(&p, &rtm, sizeof(rtm));
+	rtnl_put(&p.q, RTA_NH_ID, &id, 4);
+	rtnl_put(&p.q, RTA_OIF, &oif, 4);
+	rtnl_put(&p.q, RTA_GATEWAY, &gw, 4);
+	payload_end(&p);
+	assert_true(route_has_gateway(p.data, p.len));
+	assert_int_equal(route_edit(p.data, p.len, &q), 0);
+	route_attrs(&q, tb);
+	assert_int_equal(rtnl_u32(tb[RTA_NH_ID], 0), 7);
+	assert_null(tb[RTA_OIF]);
+	assert_null(tb[RTA_GATEWAY]);
+}
+
+static void test_route_multipath(void **state)
+{
+	const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_type = RTN_UNICAST };
+	struct {
+		struct rtnexthop h[2];
+	} hops = { .h = { { .rtnh_len = 8, .rtnh_flags = RTNH_F_LINKDOWN, .rtnh_ifindex = 2 },
+			  { .rtnh_len = 8, .rtnh_flags = RTNH_F_ONLINK | RTNH_F_DEAD, .rtnh_ifindex = 3 } } };
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	const struct rtnexthop *h;
+	struct payload p;
+	struct rtnl_req q;
+
+	payload_begin(&p, &rtm, sizeof(rtm));
+	rtnl_put(&p.q, RTA_MULTIPATH, &hops, sizeof(hops));
+	payload_end(&p);
+	assert_false(route_has_gateway(p.data, p.len));
+	assert_int_equal(route_edit(p.data, p.len, &q), 0);
+	route_attrs(&q, tb);
+	h = mnl_attr_get_payload(tb[RTA_MULTIPATH]);
+	assert_int_equal(h[0].rtnh_flags, 0);
+	assert_int_equal(h[1].rtnh_flags, RTNH_F_ONLINK);
+	hops.h[1].rtnh_len = 200; /* beyond the end */
+	payload_begin(&p, &rtm, sizeof(rtm));
+	rtnl_put(&p.q, RTA_MULTIPATH, &hops, sizeof(hops));
+	payload_end(&p);
+	assert_int_equal(route_edit(p.data, p.len, &q), -EBADMSG);
+}
+
+static void test_damaged_messages(void **state)
+{
+	const uint8_t junk[] = { AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200, 0, 1, 0 };
+	struct rtnl_req q;
+
+	for (size_t n = 0; n < 12; n++) {
+		assert_int_equal(route_edit(junk, n, &q), -EBADMSG);
+		assert_int_equal(rule_edit(junk, n, &q), -EBADMSG);
+		assert_int_equal(neighbour_edit(junk, n, &q), -EBADMSG);
+	}
+	assert_int_equal(route_edit(junk, sizeof(junk), &q), -EBADMSG);
+	assert_int_equal(rule_edit(junk, sizeof(junk), &q), -EBADMSG);
+	assert_int_equal(neighbour_edit(junk, sizeof(junk), &q), -EBADMSG);
+	assert_int_equal(nexthop_edit(junk, 4, &q), -EBADMSG);
+}
+
+static void test_rule_zero_gets_its_priority(void **state)
+{
+	const struct fib_rule_hdr frh = { .family = AF_INET,
+					  .action = FR_ACT_TO_TBL,
+					  .flags = FIB_RULE_PERMANENT };
+	const struct nlattr *tb[FRA_MAX + 1] = { 0 };
+	uint32_t pref = 99;
+	struct payload p;
+	struct rtnl_req q;
+
+	payload_begin(&p, &frh, sizeof(frh));
+	payload_end(&p);
+	assert_int_equal(rule_edit(p.data, p.len, &q), 0);
+	assert_int_equal(rtnl_attrs(&q.h, sizeof(frh), tb, FRA_MAX), 0);
+	assert_non_null(tb[FRA_PRIORITY]);
+	assert_int_equal(rtnl_u32(tb[FRA_PRIORITY], 1), 0);
+	assert_int_equal(((struct fib_rule_hdr *)mnl_nlmsg_get_payload(&q.h))->flags, 0);
+	payload_begin(&p, &frh, sizeof(frh));
+	rtnl_put(&p.q, FRA_PRIORITY, &pref, 4);
+	payload_end(&p);
+	assert_int_equal(rule_edit(p.data, p.len, &q), 0);
+	assert_int_equal(rtnl_attrs(&q.h, sizeof(frh), tb, FRA_MAX), 0);
+	assert_int_equal(rtnl_u32(tb[FRA_PRIORITY], 0), 99);
+}
+
+static void test_nexthop(void **state)
+{
+	const struct nhmsg nh = { .nh_family = AF_INET, .nh_scope = RT_SCOPE_LINK, .nh_flags = RTNH_F_DEAD };
+	const struct nexthop_grp grp = { .id = 5 };
+	uint32_t id = 4;
+	struct payload p;
+	struct rtnl_req q;
+
+	payload_begin(&p, &nh, sizeof(nh));
+	rtnl_put(&p.q, NHA_ID, &id, 4);
+	payload_end(&p);
+	assert_false(nexthop_is_group(p.data, p.len));
+	assert_int_equal(nexthop_edit(p.data, p.len, &q), 0);
+	assert_int_equal(((struct nhmsg *)mnl_nlmsg_get_payload(&q.h))->nh_flags, 0);
+	assert_int_equal(((struct nhmsg *)mnl_nlmsg_get_payload(&q.h))->nh_scope, 0);
+	payload_begin(&p, &nh, sizeof(nh));
+	rtnl_put(&p.q, NHA_GROUP, &grp, sizeof(grp));
+	payload_end(&p);
+	assert_true(nexthop_is_group(p.data, p.len));
+}
+
+static void test_request_does_not_overflow(void **state)
+{
+	static const char big[RTNL_REQ_MAX];
+	const struct rtmsg rtm = { 0 };
+	struct rtnl_req q;
+
+	rtnl_begin(&q, RTM_NEWROUTE, 0, &rtm, sizeof(rtm));
+	assert_int_equal(rtnl_put_raw(&q, big, sizeof(big) - 64), 0);
+	assert_int_equal(rtnl_put_raw(&q, big, 64), -E2BIG);
+	assert_int_equal(rtnl_put(&q, 1, big, 64), -E2BIG);
+	assert_int_equal(rtnl_put(&q, 1, big, 70000), -E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_veth_names),
+		cmocka_unit_test(test_address_text),
+		cmocka_unit_test(test_sysctl_names_stay_below),
+		cmocka_unit_test(test_sysctl_order_and_choice),
+		cmocka_unit_test(test_route_flags_and_age),
+		cmocka_unit_test(test_route_kernel_local_is_skipped),
+		cmocka_unit_test(test_route_of_nexthop_object),
+		cmocka_unit_test(test_route_multipath),
+		cmocka_unit_test(test_damaged_messages),
+		cmocka_unit_test(test_rule_zero_gets_its_priority),
+		cmocka_unit_test(test_nexthop),
+		cmocka_unit_test(test_request_does_not_overflow),
+	};
+
+	return cmocka_run_group_tests_name("net", tests, NULL, NULL);
+}
