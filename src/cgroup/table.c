@@ -98,6 +98,8 @@ static int ns_root_by(const struct ns *ns, pid_t pid, const char *ctrl, char **r
 
 	if (!err)
 		err = ns_visit(ns->fd, read_inside, &in);
+	if (err == -ENOENT || err == -ESRCH)
+		return 0;
 	if (err < 0)
 		return err;
 	out = cg_find(&lines, ctrl);
@@ -124,6 +126,8 @@ static int common_with(pid_t tid, const char *ctrl, char **common)
 	const struct cg_line *line;
 	int err = cg_read(tid, &lines);
 
+	if (err == -ENOENT || err == -ESRCH)
+		return 0; /* it ended while the survey went on */
 	if (err < 0)
 		return err;
 	line = cg_find(&lines, ctrl);
