@@ -9,10 +9,23 @@ static const struct file_ops *const sock_kinds[1];
 static const size_t n_sock_kinds;
 #endif
 
+/* clang-format off */
 static const struct file_ops *const file_kinds[] = {
-	&pipe_ops,  &eventfd_ops, &epoll_ops, &signalfd_ops, &timerfd_ops, &inotify_ops, &memfd_ops,
-	&pidfd_ops, &nsfd_ops,	  &tty_ops,   &refused_ops,  &reg_ops, /* last: everything that has a name */
+	&pipe_ops,
+	&eventfd_ops,
+	&epoll_ops,
+	&signalfd_ops,
+	&timerfd_ops,
+	&inotify_ops,
+	&memfd_ops,
+	&pidfd_ops,
+	&nsfd_ops,
+	&bpf_ops,
+	&tty_ops,
+	&refused_ops,
+	&reg_ops, /* last: everything that has a name */
 };
+/* clang-format on */
 
 const struct file_ops *file_ops_match(const struct file_desc *f)
 {
