@@ -5,7 +5,9 @@
  * The init pid comes from the monitor and from nowhere else: a name in /proc could be anybody's.
  */
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -260,12 +262,28 @@ static int assemble_dump(struct options *o, const struct container *ct)
 	return 0;
 }
 
-/* veth[eth0] -> "vethNAME@BRIDGE", "" for a name of the kernel's choice. */
+/* A name for a host end that has none in the configuration, in LXC's manner; NULL with errno. */
+static char *random_pair(void)
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	unsigned char bytes[6];
+	char name[] = "vethXXXXXX";
+
+	do {
+		if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+			return NULL;
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			name[4 + i] = digits[bytes[i] % (sizeof(digits) - 1)];
+	} while (if_nametoindex(name));
+	return strdup(name);
+}
+
+/* veth[eth0] -> "vethNAME@BRIDGE". */
 static int add_links(struct options *o, const struct container *ct)
 {
 	for (size_t i = 0; i < ct->conf.n_nets; i++) {
 		const struct lxc_net *n = &ct->conf.nets[i];
-		_cleanup_free_ char *name = NULL, *value = NULL;
+		_cleanup_free_ char *name = NULL, *value = NULL, *pair = NULL;
 		int ret;
 
 		if (!n->type || !streq(n->type, "veth"))
@@ -273,8 +291,8 @@ static int add_links(struct options *o, const struct container *ct)
 		ret = lxc_net_name(n, &name);
 		if (ret < 0)
 			return ret;
-		value = xasprintf("%s%s%s", n->pair ? n->pair : "", n->link ? "@" : "",
-				  n->link ? n->link : "");
+		pair = n->pair ? strdup(n->pair) : random_pair();
+		value = pair ? xasprintf("%s%s%s", pair, n->link ? "@" : "", n->link ? n->link : "") : NULL;
 		ret = value ? add_external(o, "veth", name, value) : -ENOMEM;
 		if (ret < 0)
 			return ret;

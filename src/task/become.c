@@ -78,6 +78,8 @@ int threads_clone(struct restore *r, struct rtask *t)
 static int become_thread(struct restore *r, struct rtask *t, struct rthread *th)
 {
 	const ThreadEntry *m = th->msg;
+	/* LXC's init dies with its parent; when that is us, and we leave, it had better not. */
+	bool orphaned = t == &r->tasks[0] && r->opt->detached && !r->opt->restore_sibling;
 	int ret = 0;
 
 	if (m->has_cgroup_id && th != &r->tasks[0].threads[0])
@@ -91,7 +93,7 @@ static int become_thread(struct restore *r, struct rtask *t, struct rthread *th)
 		ret = signals_restore_thread(th);
 	if (ret >= 0)
 		ret = creds_restore(th);
-	if (ret >= 0 && m->has_pdeath_sig)
+	if (ret >= 0 && m->has_pdeath_sig && !orphaned)
 		ret = (int)remote_syscall(th->hand, SYS_prctl, PR_SET_PDEATHSIG, m->pdeath_sig);
 	return ret < 0 ? log_errno(ret, "pid %d thread %d: %s", t->msg->pid, m->tid, "state") : 0;
 }

@@ -57,7 +57,7 @@ lab_create() {
 	[ ! -e "$DIR/more.conf" ] || cat "$DIR/more.conf" >> "/var/lib/lxc/$ct/config"
 	cat > "/var/lib/lxc/$ct/rootfs/count" <<-'END'
 		i=0
-		while :; do i=$((i + 1)); echo $i > /count.now; sleep 0.05; done
+		while :; do i=$((i + 1)); echo $i > /count.new; mv /count.new /count.now; sleep 0.05; done
 	END
 	printf '::once:/bin/sh /count\n::once:/bin/nc -ll -p 7 -e /bin/cat\n' >> "/var/lib/lxc/$ct/rootfs/etc/inittab"
 }
