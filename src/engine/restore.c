@@ -191,7 +191,12 @@ static int stage_world(void *ctx)
 
 	if (ret >= 0)
 		ret = ns_enter(&c->r, root);
-	return ret < 0 ? ret : make_world(&c->r, root);
+	if (ret >= 0)
+		ret = make_world(&c->r, root);
+	/* no user namespace can be made while a mount lies over the root (mnt's stage) */
+	if (ret >= 0 && ns_count(&c->r, NS_MNT) == 1)
+		ret = mnt_finish(&c->r);
+	return ret;
 }
 
 static int stage_post_setup(void *ctx)
@@ -223,7 +228,7 @@ static int stage_tree(void *ctx)
 		if (ret >= 0)
 			ret = tree_clone_children(r, t);
 	}
-	return ret < 0 ? ret : mnt_finish(r);
+	return ret < 0 || ns_count(r, NS_MNT) == 1 ? ret : mnt_finish(r);
 }
 
 static bool first_of(const struct restore *r, size_t index, uint32_t (*id)(const TaskEntry *))

@@ -29,6 +29,8 @@ struct ns_store {
 	size_t n;
 	ClockEntry *clock; /* NULL: the image has none */
 	int *fds; /* fds[id - 1]: nsfs handle once it is made; -1 */
+	uint32_t *own_groups; /* ours, while we have the root task's */
+	size_t n_own_groups;
 	int own_time; /* our own time namespace while we are in another; -1 */
 };
 
@@ -48,6 +50,12 @@ int idmap_parse(char *text, IdMapEntry ***ret, size_t *ret_n);
 int idmap_to_parent(IdMapEntry **map, size_t n, IdMapEntry *const *parent, size_t n_parent);
 /* Text as uid_map takes it; malloc()ed. -EINVAL for maps the kernel would not take. */
 int idmap_text(IdMapEntry *const *map, size_t n, char **ret);
+/*
+ * Groups that can be set only before a user namespace is entered: for @t by the hand @by (of its parent
+ * before the clone, or its own before unshare). NULL: by us, for the root; user_own_groups() sets ours again.
+ */
+int user_outer_groups(struct restore *r, const struct rtask *t, struct remote *by);
+int user_own_groups(struct restore *r);
 int user_restore_maps(struct restore *r, struct rtask *t, const NsEntry *msg);
 
 /* Append @item to the repeated field @array (TYPE ***) of @n. */

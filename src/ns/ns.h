@@ -44,4 +44,6 @@ int ns_enter_user(struct restore *r, struct rtask *t);
  * adjustments by the hands, late sysctls.
  */
 int ns_finish(struct restore *r);
+/* How many namespaces of @kind the image has. */
+size_t ns_count(const struct restore *r, enum ns_kind kind);
 void ns_restore_done(struct restore *r);

@@ -135,6 +135,7 @@ void ns_restore_done(struct restore *r)
 	if (!r->ns)
 		return;
 	timens_leave(r);
+	user_own_groups(r);
 	for (size_t i = 0; r->ns->fds && i < r->ns->n; i++)
 		close_fd(&r->ns->fds[i]);
 	free(r->ns->fds);
@@ -162,7 +163,11 @@ uint64_t ns_clone_flags(const struct restore *r, const struct rtask *t)
 
 int ns_before_root(struct restore *r)
 {
-	return timens_enter(r);
+	int err = timens_enter(r);
+
+	if (!err && early_user(r, &r->tasks[0]))
+		err = user_outer_groups(r, &r->tasks[0], NULL);
+	return err;
 }
 
 static int keep_handle(struct restore *r, const struct rtask *t, const NsEntry *e)
@@ -201,6 +206,8 @@ int ns_after_clone(struct restore *r, struct rtask *t)
 
 	if (!t->parent)
 		err = timens_leave(r);
+	if (!err && !t->parent)
+		err = user_own_groups(r);
 	if (!err)
 		err = keep_handles(r, t);
 	if (!err && user && user->task_id == t->msg->id)
@@ -231,12 +238,15 @@ static const NsEntry *foreign_pid_ns(const struct restore *r, const struct rtask
 
 int ns_before_child(struct restore *r, struct rtask *parent, const struct rtask *t)
 {
-	const NsEntry *e = foreign_pid_ns(r, parent, t);
-	int err = !e			      ? 0
-		  : r->ns->fds[e->id - 1] < 0 ? -ENOENT
-					      : hand_setns(parent, r->ns->fds[e->id - 1], CLONE_NEWPID);
+	const NsEntry *pid = foreign_pid_ns(r, parent, t), *user = early_user(r, t);
+	int err = 0;
 
-	return err < 0 ? log_errno(err, "pid %d: enter pid namespace %u for a child", parent->pid, e->id) : 0;
+	if (pid)
+		err = r->ns->fds[pid->id - 1] < 0 ? -ENOENT
+						  : hand_setns(parent, r->ns->fds[pid->id - 1], CLONE_NEWPID);
+	if (err < 0)
+		return log_errno(err, "pid %d: enter pid namespace %u for a child", parent->pid, pid->id);
+	return user && user->task_id == t->msg->id ? user_outer_groups(r, t, parent->hand) : 0;
 }
 
 int ns_after_child(struct restore *r, struct rtask *parent, const struct rtask *t)
@@ -304,8 +314,12 @@ int ns_restore(struct restore *r, struct rtask *t)
 /* Step into one late user namespace: make it if @t is the first, else join. */
 static int enter_late(struct restore *r, struct rtask *t, const NsEntry *user)
 {
-	int fd = r->ns->fds[user->id - 1], err;
+	int fd = r->ns->fds[user->id - 1], err = 0;
 
+	if (ns_entry_of(r, t, NS_USER) == user)
+		err = user_outer_groups(r, t, t->hand);
+	if (err < 0)
+		return err;
 	if (fd >= 0) {
 		err = hand_setns(t, fd, CLONE_NEWUSER);
 		return err < 0 ? log_errno(err, "pid %d: enter user namespace %u", t->pid, user->id) : 0;
@@ -332,6 +346,15 @@ int ns_enter_user(struct restore *r, struct rtask *t)
 		early = next;
 	}
 	return 0;
+}
+
+size_t ns_count(const struct restore *r, enum ns_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->ns->n; i++)
+		n += r->ns->entries[i]->kind == kind;
+	return n;
 }
 
 int ns_finish(struct restore *r)

@@ -9,6 +9,7 @@
  * of the task is done. Not restored: ownership mixed of both within one task (refused by survey).
  */
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
@@ -244,6 +245,50 @@ static int become_ns_root(struct rtask *t, const UserNsEntry *u)
 	remote_try(t->hand, SYS_setresuid, 0, 0, 0);
 	remote_try(t->hand, SYS_prctl, PR_SET_DUMPABLE, 1);
 	return remote_run(t->hand);
+}
+
+static const CredsEntry *creds_of(const struct rtask *t)
+{
+	return t->msg->n_threads ? t->msg->threads[0]->creds : NULL;
+}
+
+static int swap_own_groups(struct restore *r, const CredsEntry *c)
+{
+	int n = getgroups(0, NULL);
+
+	r->ns->own_groups = calloc((size_t)n + 1, sizeof(gid_t));
+	if (n < 0 || !r->ns->own_groups)
+		return -ENOMEM;
+	n = getgroups(n, r->ns->own_groups);
+	if (n < 0)
+		return -errno;
+	r->ns->n_own_groups = (size_t)n;
+	return setgroups(c->n_outer_groups, c->outer_groups) < 0 ? -errno : 0;
+}
+
+int user_own_groups(struct restore *r)
+{
+	_cleanup_free_ uint32_t *own = TAKE_PTR(r->ns->own_groups);
+
+	return own && setgroups(r->ns->n_own_groups, own) < 0 ? log_errno(errno, "our own groups") : 0;
+}
+
+int user_outer_groups(struct restore *r, const struct rtask *t, struct remote *by)
+{
+	const CredsEntry *c = creds_of(t);
+	int err;
+
+	if (!c || !c->outer)
+		return 0;
+	if (c->n_outer_groups > 16384)
+		return log_errno(-EBADMSG, "pid %d: %zu groups", t->msg->pid, c->n_outer_groups);
+	if (by)
+		err = (int)remote_syscall(
+			by, SYS_setgroups, c->n_outer_groups,
+			remote_addr(by, remote_copy(by, c->outer_groups, c->n_outer_groups * 4)));
+	else
+		err = swap_own_groups(r, c);
+	return err < 0 ? log_errno(err, "pid %d: groups from outside its user namespace", t->msg->pid) : 0;
 }
 
 int user_restore_maps(struct restore *r, struct rtask *t, const NsEntry *msg)

@@ -41,7 +41,7 @@ static int read_ids(const char *status, const char *key, const char *map, uint32
 	return 0;
 }
 
-static int read_groups(const char *status, const char *map, CredsEntry *c)
+static int read_groups(const char *status, const char *map, uint32_t **groups, size_t *n)
 {
 	const char *p = key_value(status, "Groups");
 	unsigned int g;
@@ -52,11 +52,34 @@ static int read_groups(const char *status, const char *map, CredsEntry *c)
 	for (; *p && *p != '\n' && sscanf(p, "%u%n", &g, &used) == 1; p += used) {
 		while (p[used] == ' ')
 			used++;
-		if (!GROW(c->groups, c->n_groups))
+		if (!GROW(*groups, *n))
 			return -ENOMEM;
-		c->groups[c->n_groups++] = id_inside(map, g);
+		(*groups)[(*n)++] = id_inside(map, g);
 	}
 	return 0;
+}
+
+/* Groups the task could not set itself: as seen in the user namespace around its own. */
+static int read_outer_groups(const struct task *t, const char *status, CredsEntry *c)
+{
+	const struct ns *ns = t->ns[NS_USER];
+	_cleanup_free_ char *setgroups = NULL, *map = NULL;
+	int ret;
+
+	if (!ns)
+		return 0;
+	ret = read_text_at(t->proc, "setgroups", &setgroups);
+	if (ret < 0)
+		return ret;
+	c->outer = startswith(setgroups, "deny") != NULL;
+	for (size_t i = 0; i < c->n_groups; i++)
+		c->outer |= c->groups[i] == OVERFLOW_ID;
+	c->has_outer = c->outer;
+	if (!c->outer)
+		return 0;
+	if (ns->parent)
+		ret = read_text_at(ns->parent->task->proc, "gid_map", &map);
+	return ret < 0 ? ret : read_groups(status, map ? map : "0 0 4294967295", &c->outer_groups, &c->n_outer_groups);
 }
 
 static int read_caps(const char *status, CredsEntry *c)
@@ -98,7 +121,9 @@ int creds_dump(struct task *t, struct task_thread *th, const char *status)
 	if (ret >= 0)
 		ret = read_ids(status, "Gid", gid_map, (uint32_t *const[]){ &c->gid, &c->egid, &c->sgid, &c->fsgid });
 	if (ret >= 0)
-		ret = read_groups(status, gid_map, c);
+		ret = read_groups(status, gid_map, &c->groups, &c->n_groups);
+	if (ret >= 0)
+		ret = read_outer_groups(t, status, c);
 	if (ret >= 0)
 		ret = read_caps(status, c);
 	if (ret < 0)
@@ -145,7 +170,8 @@ int creds_restore(struct rthread *th)
 	memcpy(groups, c->groups, c->n_groups * sizeof(*groups));
 	remote_call(h, SYS_prctl, PR_SET_SECUREBITS, SECBIT_KEEP_CAPS | SECBIT_NO_SETUID_FIXUP);
 	drop_bounding(h, c->cap_bnd, 63);
-	remote_call(h, SYS_setgroups, c->n_groups, remote_addr(h, groups));
+	if (!c->outer)
+		remote_call(h, SYS_setgroups, c->n_groups, remote_addr(h, groups));
 	remote_call(h, SYS_setresgid, c->gid, c->egid, c->sgid);
 	remote_call(h, SYS_setfsgid, c->fsgid);
 	remote_call(h, SYS_setresuid, c->uid, c->euid, c->suid);
