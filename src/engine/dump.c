@@ -28,8 +28,7 @@
 #include "mnt/mnt.h"
 #include "net/net.h"
 #include "ns/ns.h"
-int sock_release(struct dump *d);
-int sock_hold(struct dump *d);
+#include "sock/sock.h"
 #include "task/kinds.h"
 #include "task/task.h"
 
@@ -187,6 +186,7 @@ static void undo_objects(void *ctx)
 	struct dumping *c = ctx;
 
 	(void)sock_release(&c->d);
+	sock_dump_done(&c->d);
 }
 
 static int stage_tasks(void *ctx)

@@ -27,6 +27,7 @@
 #include "mnt/mnt.h"
 #include "net/net.h"
 #include "ns/ns.h"
+#include "sock/sock.h"
 #include "task/kinds.h"
 #include "task/task.h"
 
@@ -385,6 +386,7 @@ static void restore_done(struct restoring *c)
 {
 	struct restore *r = &c->r;
 
+	sock_restore_done(r);
 	files_restore_done(r);
 	mem_restore_done(r);
 	mnt_restore_done(r);

@@ -9,6 +9,7 @@
 #include "mnt/mnt.h"
 #include "net/net.h"
 #include "ns/ns.h"
+#include "sock/sock.h"
 #include "task/task.h"
 
 static int (*const surveys[])(struct dump *) = {
@@ -26,6 +27,7 @@ static void forget_obstacles(struct dump *d)
 
 void dump_forget(struct dump *d)
 {
+	sock_dump_done(d);
 	files_dump_done(d);
 	mnt_dump_done(d);
 	cgroup_dump_done(d);
