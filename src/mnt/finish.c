@@ -93,19 +93,40 @@ static struct rmount *find_member(struct mnt_store *s, uint32_t shared, const st
 	return best;
 }
 
-/* @m becomes a slave of its master's group; a group outside the image cannot be joined. */
+/* @m joins the group of the mount of this host that its source is in; -ENOENT if that has none. */
+static int join_host(struct restore *r, struct rmount *m)
+{
+	_cleanup_(mount_list_done) struct mount_list host = { 0 };
+	_cleanup_close_ int fd = -1;
+	const struct mount *h = NULL;
+	int err;
+
+	if (m->from->msg->kind != MNT_SOURCE_ENTRY__KIND__EXTERNAL &&
+	    m->from->msg->kind != MNT_SOURCE_ENTRY__KIND__ROOTFS)
+		return -ENOENT;
+	err = host_mount_of(r, m->from, &host, &h);
+	if (err < 0)
+		return err;
+	if (!h->shared && !h->master)
+		return -ENOENT;
+	fd = open(h->point, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return RET_NERRNO(move_mount(
+		fd, "", m->fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP));
+}
+
+/* @m becomes a slave of its master's group; of one outside the image if its source on this host has one. */
 static int enslave(struct restore *r, struct rmount *m)
 {
 	struct rmount *master = find_member(r->mnts, m->msg->master, m);
-	int err;
+	int err = master ? join(master, m) : join_host(r, m);
 
-	if (!master) {
-		log_warn(RMOUNT_FMT
-			 ": its propagation came from a mount that is not in the image: it will be private",
+	if (!master && err == -ENOENT) {
+		log_warn(RMOUNT_FMT ": mounts of the host were seen in it; here its source is private",
 			 RMOUNT(m));
 		return 0;
 	}
-	err = join(master, m);
 	return err < 0 ? err : set_propagation(r, m, MS_SLAVE);
 }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -203,4 +204,20 @@ int rsource_open_host(struct restore *r, const struct rsource *s, pid_t pid)
 	}
 	fd = clone_mount(AT_FDCWD, s->path);
 	return fd < 0 ? log_errno(fd, "mount source %s", s->path) : fd;
+}
+
+int host_mount_of(const struct restore *r, const struct rsource *s, struct mount_list *host,
+		  const struct mount **ret)
+{
+	bool root = s->msg->kind == MNT_SOURCE_ENTRY__KIND__ROOTFS && r->root_fd >= 0;
+	struct statx st;
+	int err;
+
+	if (statx(root ? r->root_fd : AT_FDCWD, root ? "" : s->path, AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
+		return -errno;
+	err = read_host_mounts(host);
+	if (err < 0)
+		return err;
+	*ret = mount_list_find(host, (int)st.stx_mnt_id);
+	return *ret ? 0 : -ENOENT;
 }

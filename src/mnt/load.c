@@ -63,7 +63,7 @@ static const char *check_source(const MntSourceEntry *msg, size_t i)
 		return "neither path nor name";
 	for (size_t t = 0; t < msg->n_trees; t++)
 		if (!path_is_clean(msg->trees[t]->root) || strchr(msg->trees[t]->archive, '/') ||
-		    (!msg->trees[t]->is_dir && streq(msg->trees[t]->root, "/")))
+		    ((!msg->trees[t]->is_dir || msg->trees[t]->deleted) && streq(msg->trees[t]->root, "/")))
 			return "bad contents";
 	return NULL;
 }

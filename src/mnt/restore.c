@@ -234,6 +234,19 @@ static int begin(struct build *b)
 	return err;
 }
 
+static int log_attach(const struct remote_call *failed, const struct remote_call *at, const struct rmount *m,
+		      int err)
+{
+	const struct rsource *s = m->from;
+
+	if (failed && failed == at)
+		return log_errno(err, RMOUNT_FMT ": its mount point", RMOUNT(m));
+	if (failed && failed->nr == SYS_openat2)
+		return log_errno(err, RMOUNT_FMT ": %s in its source %s", RMOUNT(m), m->msg->rel,
+				 s->path ? s->path : s->msg->device);
+	return log_errno(err, RMOUNT_FMT ": mounting it", RMOUNT(m));
+}
+
 static int attach(struct build *b, size_t i)
 {
 	struct rmount *m = &b->ns->m[i];
@@ -258,8 +271,7 @@ static int attach(struct build *b, size_t i)
 	}
 	err = remote_run(h);
 	if (err < 0)
-		return log_errno(err, RMOUNT_FMT ": %s", RMOUNT(m),
-				 remote_failed(h) == at ? "its mount point" : "mounting it");
+		return log_attach(remote_failed(h), at, m, err);
 	b->fds[i] = tree->ret;
 	return 0;
 }

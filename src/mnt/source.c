@@ -108,7 +108,10 @@ static struct mnt_source *find_source(const struct source_list *l, const struct 
 		struct mnt_source *s = l->s[i];
 		const char *rel = s->dev == m->dev && !s->name ? path_below(m->root, s->root) : NULL;
 
-		if (!rel || (s->kind == MNT_SOURCE_ENTRY__KIND__CGROUP && *rel))
+		if (!rel)
+			continue;
+		/* A directory of the container's, not of the host's: it may have another name later. */
+		if (s->kind == MNT_SOURCE_ENTRY__KIND__CGROUP && *rel && streq(s->root, "/"))
 			continue;
 		if (s->kind != MNT_SOURCE_ENTRY__KIND__FS && m->deleted)
 			continue;

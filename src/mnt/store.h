@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/restore.h"
+#include "mnt/mountinfo.h"
 #include "proto/mnt.pb-c.h"
 
 struct rsource {
@@ -46,6 +47,9 @@ struct rmntns *mnt_store_ns(const struct mnt_store *s, uint32_t id);
 int rsource_path(const struct restore *r, const struct rsource *s, char **ret);
 /* Our detached mount of what @s shows of this host, private, flags cleared. */
 int rsource_open_host(struct restore *r, const struct rsource *s, pid_t pid);
+/* The mount of this host that the path of @s is in, in *@host, which is read; -ENOENT. */
+int host_mount_of(const struct restore *r, const struct rsource *s, struct mount_list *host,
+		  const struct mount **ret);
 /* Make the file system of @s by @hand; the number of its detached mount there. */
 int fs_make(struct restore *r, struct rtask *t, struct rsource *s);
 /* Fill it from the image; @fd is our handle. */
