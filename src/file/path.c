@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "file/table.h"
 
 #define DELETED " (deleted)"
@@ -21,17 +22,48 @@ static bool same_file(int root, const char *path, const struct stat *want)
 	return st.st_dev == want->st_dev && st.st_ino == want->st_ino;
 }
 
-int ns_root_open(const struct task *t)
+static bool has_mount(const struct task *t, int mnt_id)
 {
-	const struct ns *ns = t->ns[NS_MNT];
-	const struct task *in = ns && ns->task ? ns->task : t;
+	_cleanup_free_ char *text = NULL;
+	char *p, *line;
 
-	return RET_NERRNO(openat(in->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (read_text_at(t->proc, "mountinfo", &text) < 0)
+		return false;
+	p = text;
+	while ((line = next_line(&p)))
+		if (atoi(line) == mnt_id)
+			return true;
+	return false;
+}
+
+/*
+ * Whose mount namespace the mount of @f is in: often not that of its holder, who got the descriptor before
+ * it entered one of its own. The first task of a namespace most likely has its root as root.
+ */
+static const struct task *task_of_mount(struct dump *d, const struct file_desc *f)
+{
+	const struct ns *own = f->task->ns[NS_MNT];
+	const struct task *t = own && own->task ? own->task : f->task;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_ns; i++)
+		n += d->ns[i]->kind == NS_MNT;
+	if (n < 2 || f->mnt_id < 0 || has_mount(t, f->mnt_id))
+		return t;
+	for (size_t i = 0; i < d->n_ns; i++)
+		if (d->ns[i]->kind == NS_MNT && d->ns[i]->task && has_mount(d->ns[i]->task, f->mnt_id))
+			return d->ns[i]->task;
+	return t;
+}
+
+int file_root_open(struct dump *d, const struct file_desc *f)
+{
+	return RET_NERRNO(openat(task_of_mount(d, f)->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 int file_path_state(struct dump *d, const struct file_desc *f, enum path_state *ret, char **ret_path)
 {
-	_cleanup_close_ int root = ns_root_open(f->task);
+	_cleanup_close_ int root = file_root_open(d, f);
 	size_t len = strlen(f->link), cut = strlen(DELETED);
 	char *path = strdup(f->link);
 

@@ -53,7 +53,7 @@ static const char *reg_problem(struct dump *d, const struct file_desc *f, enum p
 }
 
 /* Another name of @f in the directory of @path, found by inode; *@path is replaced. */
-static int find_other_name(const struct file_desc *f, char **path)
+static int find_other_name(struct dump *d, const struct file_desc *f, char **path)
 {
 	_cleanup_close_ int root =
 		RET_NERRNO(openat(f->task->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -95,7 +95,7 @@ static int reg_survey(struct dump *d, const struct file_desc *f)
 	if (err < 0)
 		return err;
 	why = reg_problem(d, f, state);
-	if (!why && state == PATH_LINKED && find_other_name(f, &path) < 0)
+	if (!why && state == PATH_LINKED && find_other_name(d, f, &path) < 0)
 		why = NO_NAME;
 	return why ? dump_obstacle(d, "%s: %s", file_desc_name(f), why) : 0;
 }
@@ -110,7 +110,7 @@ static int fill(struct dump *d, const struct file_desc *f, RegEntry *e)
 	if (err < 0)
 		return err;
 	why = reg_problem(d, f, state);
-	if (!why && state == PATH_LINKED && find_other_name(f, &path) < 0)
+	if (!why && state == PATH_LINKED && find_other_name(d, f, &path) < 0)
 		why = NO_NAME;
 	if (why) {
 		log_error("%s: %s", file_desc_name(f), why);

@@ -151,8 +151,8 @@ enum path_state {
 	PATH_LINKED, /* this name is gone, others exist */
 	PATH_HIDDEN, /* something is mounted over it, or it was replaced */
 };
-/* The root directory of the mount namespace of @t (O_PATH), by a task that most likely stands there. */
-int ns_root_open(const struct task *t);
+/* The root directory (O_PATH) of the mount namespace in which the mount of @f is. */
+int file_root_open(struct dump *d, const struct file_desc *f);
 int file_path_state(struct dump *d, const struct file_desc *f, enum path_state *ret, char **ret_path);
 /* open(2) of our own @fd's file again: a new description; O_CLOEXEC | O_NOCTTY are added. */
 int fd_reopen(int fd, int flags);

@@ -241,7 +241,7 @@ static int fill_path(struct dump *d, const struct file_desc *f, const struct ter
 int tty_find_ptmx(struct dump *d, const struct file_desc *f, dev_t dev, char **ret)
 {
 	static const char *const usual[] = { "/dev/pts/ptmx", "/dev/ptmx" };
-	_cleanup_close_ int root = ns_root_open(f->task);
+	_cleanup_close_ int root = file_root_open(d, f);
 	const char *slash = strrchr(f->link, '/');
 	_cleanup_free_ char *beside = xasprintf("%.*s/ptmx", slash ? (int)(slash - f->link) : 0, f->link);
 
