@@ -5,6 +5,7 @@
  * the new namespaces. What is lost at the commit: nothing; from there the tasks run.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sched.h>
@@ -114,21 +115,24 @@ static int stage_root(void *ctx)
 	return ret < 0 ? ret : ns_after_clone(r, root);
 }
 
-/* Everything that lives is in the root's pid namespace, or was made by us one by one. */
+/*
+ * The root's pid namespace takes its members along; host tasks are killed one by one. All have ended
+ * when this returns: whoever called us removes their cgroups.
+ */
 static void kill_all(struct restore *r)
 {
 	for (size_t i = 0; i < r->n_tasks; i++)
 		if (r->tasks[i].pidfd >= 0)
 			sys_pidfd_send_signal(r->tasks[i].pidfd, SIGKILL);
-	for (int i = 0; r->n_tasks && r->tasks[0].pidfd >= 0 && i < 5000; i++) {
-		siginfo_t info = { 0 };
+	for (size_t i = 0; i < r->n_tasks; i++) {
+		struct pollfd p = { .fd = r->tasks[i].pidfd, .events = POLLIN };
 
-		while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
-			;
-		if (waitid(P_PIDFD, r->tasks[0].pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
-			return;
-		usleep(1000);
+		for (int n = 0; p.fd >= 0 && n < 5000 && poll(&p, 1, 1) == 0; n++)
+			while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
+				;
 	}
+	while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
+		;
 }
 
 static void undo_root(void *ctx)

@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A dump never harms the container, a failed restore leaves nothing: every stage fails in turn, ctcr is
+# killed at random moments, images are damaged, the disk is full.
+# shellcheck source-path=SCRIPTDIR source=lab.sh
+. "$(dirname "$0")/lab.sh"
+
+DUMP_STAGES='survey image pre-dump freeze namespaces netlock infect objects tasks world memory inventory post-dump'
+RESTORE_STAGES='load plan pre-restore root setup-namespaces world post-setup-namespaces tree objects groups become post-restore arm'
+
+begin() {
+	lab_create
+	lab_start
+}
+
+# The container's lasting processes with their descriptors and mappings.
+snapshot() {
+	local pid comm
+	for pid in $(cat "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs"); do
+		comm=$(cat "/proc/$pid/comm" 2> /dev/null) || continue
+		case $comm in sleep | sh | nc) continue ;; esac
+		[ "$comm" = init ] || grep SigBlk "/proc/$pid/status" # init changes its mask all the time
+		echo "$pid $comm $(grep -E 'TracerPid|SigIgn|SigCgt' "/proc/$pid/status" | tr '\n\t' '  ')"
+		find "/proc/$pid/fd" -type l -printf '%f %l\n' | sort
+		cut -d' ' -f1,2,6- "/proc/$pid/maps"
+	done
+}
+
+unharmed() { # WHEN
+	wait_for 5 lab_is RUNNING || fail "$1: it is $(lab_state)"
+	lab_counts_on || fail "$1"
+	lab_ping "$1"
+	[ -z "$(nft list tables 2> /dev/null | grep ctcr)" ] || fail "$1: nft tables on the host"
+}
+
+same() { # WHEN
+	local now
+	now=$(snapshot)
+	[ "$now" = "$before" ] || fail "$1: the container has changed: $(diff <(echo "$before") <(echo "$now") | head -20)"
+}
+
+case_dump_stages_fail() {
+	local stage before
+	begin
+	before=$(snapshot)
+	for stage in $DUMP_STAGES; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" dump --ct "$CT" -D "$DIR/img" > "$DIR/out" 2>&1 && fail "$stage did not fail"
+		grep -q "stage $stage" "$DIR/out" || fail "$stage failed otherwise: $(cat "$DIR/out")"
+		[ ! -e "$DIR/img/inventory.img" ] || fail "$stage: an image is left"
+		unharmed "stage $stage failed"
+		same "stage $stage failed"
+	done
+	lab_dump "$DIR/img"
+}
+
+case_dump_killed() {
+	local i before
+	begin
+	before=$(snapshot)
+	for i in $(seq 200); do
+		"$CTCR" dump --ct "$CT" -D "$DIR/k$i" > "$DIR/out" 2>&1 --leave-running &
+		pid=$!
+		sleep "0.$(printf %03d $((RANDOM % 150)))"
+		kill -9 $pid 2> /dev/null
+		wait $pid 2> /dev/null
+		rm -rf "$DIR/k$i"
+		wait_for 5 lab_is RUNNING || fail "kill $i: it is $(lab_state)"
+		lab_counts_on || fail "kill $i"
+	done
+	unharmed "200 kills"
+	# mappings of an executor whose coordinator died may stay; descriptors, masks and states do not
+	[ "$(snapshot | grep -c TracerPid)" = "$(grep -c TracerPid <<< "$before")" ] || fail "processes are missing"
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img"
+	unharmed "restored after 200 kills"
+}
+
+case_restore_stages_fail() {
+	local stage
+	begin
+	lab_dump "$DIR/img"
+	for stage in $RESTORE_STAGES; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" > "$DIR/out" 2>&1 &&
+			fail "$stage did not fail"
+		wait_for 5 lab_is STOPPED || fail "stage $stage failed: it is $(lab_state)"
+		wait_for 5 lab_leaks || { lab_leaks; fail "left behind when stage $stage failed"; }
+	done
+	lab_restore "$DIR/img"
+	unharmed restored
+}
+
+case_restore_killed() {
+	local i
+	begin
+	lab_dump "$DIR/img"
+	for i in $(seq 20); do
+		"$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" --no-lxc-monitor -d > "$DIR/out" 2>&1 &
+		pid=$!
+		sleep "0.$(printf %03d $((RANDOM % 100)))"
+		kill -9 $pid 2> /dev/null
+		if wait $pid 2> /dev/null; then # it was done already
+			pid=$(head -n 1 "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs")
+			kill -9 "$pid"
+		fi
+		wait_for 5 test -z "$(cat /sys/fs/cgroup/pids/lxc.payload.$CT*/cgroup.procs 2> /dev/null)" || sleep 0.5
+	done
+	lab_restore "$DIR/img"
+	unharmed "restored after 20 kills"
+}
+
+case_signalled() {
+	local sig before
+	begin
+	before=$(snapshot)
+	printf '#!/bin/sh\n[ $CRTOOLS_SCRIPT_ACTION != %s ] || { kill -%s $PPID; }\n' network-lock TERM > "$DIR/script"
+	chmod +x "$DIR/script"
+	"$CTCR" dump --ct "$CT" -D "$DIR/img" --action-script "$DIR/script" > "$DIR/out" 2>&1 && fail "SIGTERM was ignored"
+	grep -qi terminated "$DIR/out" || fail "$(cat "$DIR/out")"
+	unharmed SIGTERM
+	same SIGTERM
+}
+
+case_damaged_images() {
+	local f size
+	begin
+	lab_dump "$DIR/img"
+	for f in "$DIR"/img/*.img; do
+		size=$(stat -c %s "$f")
+		[ "$size" -gt 0 ] || continue
+		cp "$f" "$DIR/good"
+		truncate -s $((size - 1)) "$f"
+		refused "$f" truncated
+		cp "$DIR/good" "$f"
+		printf '\xa5' | dd of="$f" bs=1 seek=$((size / 2)) conv=notrunc status=none
+		cmp -s "$f" "$DIR/good" || refused "$f" "with a changed byte"
+		cp "$DIR/good" "$f"
+		mv "$f" "$DIR/away"
+		refused "$f" missing
+		mv "$DIR/away" "$f"
+	done
+	lab_restore "$DIR/img"
+	unharmed restored
+}
+
+refused() { # FILE HOW
+	local out
+	out=$("$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" 2>&1) && fail "restored with $1 $2"
+	case $out in *"${1##*/}"*) ;; *) fail "$2 ${1##*/} is not named: $out" ;; esac
+	lab_is STOPPED || fail "$1 $2: it is $(lab_state)"
+}
+
+case_full_disk() {
+	local before
+	begin
+	before=$(snapshot)
+	mkdir "$DIR/small"
+	mount -t tmpfs -o size=64k none "$DIR/small" || skip "no tmpfs"
+	"$CTCR" dump --ct "$CT" -D "$DIR/small/img" > "$DIR/out" 2>&1 && { umount "$DIR/small"; fail "dumped onto a full disk"; }
+	umount "$DIR/small"
+	grep -qi "no space" "$DIR/out" || fail "$(cat "$DIR/out")"
+	unharmed "full disk"
+	same "full disk"
+}
+
+case_frozen() {
+	begin
+	lxc-freeze -n "$CT"
+	lab_dump "$DIR/img" --leave-running
+	wait_for 5 lab_is FROZEN || fail "it was frozen, now it is $(lab_state)"
+	lxc-unfreeze -n "$CT"
+	unharmed "unfrozen again"
+}
+
+lab_main "$@"
