@@ -14,6 +14,7 @@ extern const struct file_ops memfd_ops;
 extern const struct file_ops pidfd_ops;
 extern const struct file_ops nsfd_ops;
 extern const struct file_ops bpf_ops;
+extern const struct file_ops mqueue_ops;
 extern const struct file_ops tty_ops;
 extern const struct file_ops refused_ops; /* matches what cannot be restored and says so */
 extern const struct file_ops reg_ops;

@@ -21,6 +21,7 @@ static const struct file_ops *const file_kinds[] = {
 	&pidfd_ops,
 	&nsfd_ops,
 	&bpf_ops,
+	&mqueue_ops,
 	&tty_ops,
 	&refused_ops,
 	&reg_ops, /* last: everything that has a name */

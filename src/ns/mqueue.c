@@ -37,6 +37,11 @@ static int mqueue_mount(void *arg)
 	return fd < 0 ? -errno : fd_high(fd);
 }
 
+int ns_mqueue_fs(int ipc_ns_fd)
+{
+	return ipc_ns_fd < 0 ? mqueue_mount(NULL) : ns_visit(ipc_ns_fd, mqueue_mount, NULL);
+}
+
 /* Where things lie in the hand: @n slots of text, then @n priorities, at @base. */
 struct drain {
 	struct remote *hand;
@@ -194,7 +199,7 @@ int mqueue_dump(struct dump *d, const struct ns *ns, struct ipc_visit *v)
 {
 	struct task *t = ns_any_task(d, ns);
 	struct dirent *de;
-	int fd = ns_visit(ns->fd, mqueue_mount, NULL), list, err = 0;
+	int fd = ns_mqueue_fs(ns->fd), list, err = 0;
 	DIR *dir;
 
 	if (fd < 0)

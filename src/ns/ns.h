@@ -13,6 +13,10 @@ int ns_collect(struct dump *d);
 int ns_survey(struct dump *d);
 /* Write ns.img: kind, id, owner, parent and contents of each. */
 int ns_dump(struct dump *d);
+/*
+ * The mqueue file system of an IPC namespace (-1: ours) as a directory descriptor of ours, mounted nowhere.
+ */
+int ns_mqueue_fs(int ipc_ns_fd);
 void ns_dump_done(struct dump *d);
 
 int ns_load(struct restore *r);
