@@ -126,13 +126,11 @@ static int common_with(pid_t tid, const char *ctrl, char **common)
 	const struct cg_line *line;
 	int err = cg_read(tid, &lines);
 
-	if (err == -ENOENT || err == -ESRCH)
-		return 0; /* it ended while the survey went on */
-	if (err < 0)
+	if (err < 0 && err != -ENOENT && err != -ESRCH)
 		return err;
-	line = cg_find(&lines, ctrl);
+	line = err < 0 ? NULL : cg_find(&lines, ctrl);
 	if (!line)
-		return -ENOENT;
+		return 0; /* it ended while the survey went on */
 	if (*common)
 		cg_path_common(*common, line->path);
 	else if (!(*common = strdup(line->path)))
@@ -154,8 +152,6 @@ static int common_root(const struct dump *d, const char *ctrl, char **ret)
 		err = common_with(t->pid, ctrl, &common);
 		for (size_t k = 1; k < t->n_threads && !err; k++)
 			err = common_with(t->threads[k].tid, ctrl, &common);
-		if (i && (err == -ENOENT || err == -ESRCH)) /* the survey's tasks run, and some end */
-			err = 0;
 	}
 	if (err < 0)
 		return err;
