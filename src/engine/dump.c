@@ -34,6 +34,8 @@
 
 #define HOLD_ATTEMPTS 20
 #define HOLD_PAUSE_US 50000
+#define MOMENT_ATTEMPTS 20
+#define MOMENT_PAUSE_US 60000
 
 static int stage_survey(void *ctx)
 {
@@ -337,6 +339,26 @@ void engine_limits(void)
 	}
 }
 
+/*
+ * What cannot be dumped at this moment (-EAGAIN: unread netlink messages, a connection nobody has
+ * accepted yet) may be gone in the next: let everybody go and begin again, a few times.
+ */
+static int run_stages(struct dumping *c, double *ms)
+{
+	int ret;
+
+	for (int i = 0; i < MOMENT_ATTEMPTS; i++) {
+		ret = stages_run(stages, ARRAY_SIZE(stages), c, ms);
+		if (ret != -EAGAIN)
+			return ret;
+		freezer_free(c->freezer);
+		c->freezer = NULL;
+		log_info("the container goes on for a moment, then once more");
+		usleep(MOMENT_PAUSE_US);
+	}
+	return -EBUSY;
+}
+
 int engine_dump(const struct options *opt)
 {
 	struct dumping c = { .opt = opt, .d = { .opt = opt }, .begin_ms = stage_now_ms() };
@@ -345,7 +367,7 @@ int engine_dump(const struct options *opt)
 
 	stages_block_signals();
 	engine_limits();
-	ret = stages_run(stages, ARRAY_SIZE(stages), &c, ms);
+	ret = run_stages(&c, ms);
 	c.end_ms = stage_now_ms();
 	if (ret >= 0)
 		ret = dump_report(&c, stages, ms, ARRAY_SIZE(stages));

@@ -68,14 +68,19 @@ static int tcp_survey(struct dump *d, const struct file_desc *f)
 	return 0;
 }
 
-static int dump_listening(const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
+static int dump_listening(struct dump *d, const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
 {
 	t->listening = true;
 	t->has_backlog = true;
 	t->backlog = info->tcpi_sacked;
 	if (!info->tcpi_unacked)
 		return 0;
-	log_error("%s: %u connections wait to be accepted; try again", file_desc_name(f), info->tcpi_unacked);
+	if (d->opt->skip_in_flight) {
+		log_warn("%s: %u connections that wait to be accepted are given up", file_desc_name(f),
+			 info->tcpi_unacked);
+		return 0;
+	}
+	log_error("%s: %u connections wait to be accepted; try again or pass --skip-in-flight", file_desc_name(f), info->tcpi_unacked);
 	return -EAGAIN;
 }
 
@@ -100,7 +105,7 @@ static int dump_state(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (err < 0)
 		return log_errno(err, "%s: TCP_INFO", file_desc_name(f));
 	if (info.tcpi_state == TCP_LISTEN)
-		return dump_listening(f, &info, t);
+		return dump_listening(d, f, &info, t);
 	if (info.tcpi_state == TCP_CLOSE)
 		return 0;
 	if (tcp_state_connected(info.tcpi_state))
