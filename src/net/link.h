@@ -138,6 +138,14 @@ int sysctl_pass(const char *name); /* 0: those that spread to others, 1: the res
 int sysctls_dump(struct net_dump *n);
 int sysctls_plan(struct rnet *n);
 int sysctls_restore(struct rnet *n);
+int nft_dump(struct net_dump *n);
+int nft_restore(struct rnet *n);
+int xtables_survey(struct net_dump *n);
+int xtables_dump(struct net_dump *n);
+int xtables_plan(struct rnet *n);
+int xtables_restore(struct rnet *n);
+int conntrack_dump(struct net_dump *n);
+int conntrack_restore(struct rnet *n);
 /* Gratuitous ARP and unsolicited neighbour advertisements of every address. */
 int net_announce(struct rnet *n);
 

@@ -143,7 +143,7 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore, links_up,	addrs_restore,	    nexthops_restore,
+		sysctls_restore, nft_restore,	links_up,	    addrs_restore, nexthops_restore,
 		routes_restore,	 rules_restore, neighbours_restore, links_finish,
 	};
 	int ret = 0;

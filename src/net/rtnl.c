@@ -9,15 +9,15 @@
 #define LIST_TRIES 10
 #define RECV_SIZE (64 * 1024)
 
-int rtnl_open(int netns_fd, struct rtnl *ret)
+int rtnl_open_protocol(int netns_fd, int protocol, struct rtnl *ret)
 {
 	_cleanup_close_ int fd = -1;
 	const int on = 1, size = 1 << 20;
 
 	if (netns_fd >= 0)
-		fd = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+		fd = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, protocol);
 	else
-		fd = RET_NERRNO(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+		fd = RET_NERRNO(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
@@ -25,6 +25,11 @@ int rtnl_open(int netns_fd, struct rtnl *ret)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	*ret = (struct rtnl){ .fd = netns_fd >= 0 ? take_fd(&fd) : fd_high(take_fd(&fd)) };
 	return ret->fd < 0 ? ret->fd : 0;
+}
+
+int rtnl_open(int netns_fd, struct rtnl *ret)
+{
+	return rtnl_open_protocol(netns_fd, NETLINK_ROUTE, ret);
 }
 
 void rtnl_close(struct rtnl *rt)

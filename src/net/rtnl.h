@@ -33,6 +33,8 @@ struct rtnl_msgs {
 
 /* In the namespace @netns_fd; -1: our own. */
 int rtnl_open(int netns_fd, struct rtnl *ret);
+/* The same on another netlink protocol (NETLINK_NETFILTER ...): requests and answers work alike. */
+int rtnl_open_protocol(int netns_fd, int protocol, struct rtnl *ret);
 void rtnl_close(struct rtnl *rt); /* of one that was never opened (fd -1) too */
 #define _cleanup_rtnl_ _cleanup_(rtnl_close)
 
