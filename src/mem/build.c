@@ -82,7 +82,7 @@ static bool same_memory(const AreaEntry *a, const AreaEntry *p)
 	return a->object == p->object && a->offset - p->offset == a->start - p->start;
 }
 
-static void keep_areas(struct mm_state *st, const MmEntry *parent)
+static void keep_areas(struct mm_state *st, const MmEntry *parent, bool keep_vdso)
 {
 	for (size_t i = 0; i < st->msg->n_areas; i++) {
 		const AreaEntry *a = st->msg->areas[i];
@@ -90,7 +90,7 @@ static void keep_areas(struct mm_state *st, const MmEntry *parent)
 
 		if (k == parent->n_areas)
 			continue;
-		if (a->kind == AREA_KIND__VDSO && parent->areas[k]->kind == AREA_KIND__VDSO &&
+		if (a->kind == AREA_KIND__VDSO && keep_vdso && parent->areas[k]->kind == AREA_KIND__VDSO &&
 		    parent->areas[k]->start == a->start)
 			st->kept_end[i] = a->end;
 		else if (area_private(a) && same_memory(a, parent->areas[k]))
@@ -289,7 +289,7 @@ static int map_anon(const struct rtask *t, const struct mm_state *st)
 	return ret < 0 ? ret : batch_end(t, "cannot map memory");
 }
 
-static int map_vdso(const struct rtask *t, const struct mm_state *st)
+static int map_vdso(struct restore *r, const struct rtask *t, const struct mm_state *st)
 {
 	for (size_t i = 0; i < st->msg->n_areas; i++) {
 		long ret;
@@ -298,6 +298,8 @@ static int map_vdso(const struct rtask *t, const struct mm_state *st)
 			continue;
 		if (st->kept_end[i])
 			return 0;
+		if (r->mms->proxy)
+			return proxy_map(r, t, st->msg->areas[i]->start);
 		ret = remote_syscall(t->hand, SYS_arch_prctl, CTCR_ARCH_MAP_VDSO_64,
 				     st->msg->areas[i]->start);
 		return ret < 0 ? log_errno(ret, "pid %d: cannot map the vdso", t->msg->pid) : 0;
@@ -399,7 +401,7 @@ static int map_all(struct restore *r, struct rtask *t, struct mm_state *st, cons
 	if (ret >= 0)
 		ret = map_sysv(t, st->msg);
 	if (ret >= 0)
-		ret = map_vdso(t, st);
+		ret = map_vdso(r, t, st);
 	if (ret >= 0)
 		ret = map_anon(t, st);
 	if (ret >= 0)
@@ -424,7 +426,7 @@ int mem_restore(struct restore *r, struct rtask *t)
 	if (!st->kept_end)
 		return log_oom();
 	if (parent)
-		keep_areas(st, parent->msg);
+		keep_areas(st, parent->msg, !r->mms->proxy);
 	ret = parent ? 0 : forget_rseq(t);
 	if (ret >= 0)
 		ret = map_all(r, t, st, parent ? parent->msg : NULL);

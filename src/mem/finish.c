@@ -176,10 +176,8 @@ uint64_t mem_syscall_gadget(struct restore *r, struct rtask *t)
 	for (size_t i = 0; i < st->msg->n_areas; i++) {
 		if (st->msg->areas[i]->kind != AREA_KIND__VDSO)
 			continue;
-		at = st->msg->areas[i]->start;
-		for (size_t k = 0; k < v->n_parts && !streq(v->parts[k]->name, "[vdso]"); k++)
-			at += v->parts[k]->size;
-		return at + gadget;
+		at = r->mms->proxy ? r->mms->proxy_at : st->msg->areas[i]->start;
+		return at + vdso_code(v) + gadget;
 	}
 	return 0;
 }

@@ -252,11 +252,8 @@ static int load_vdso(struct restore *r)
 	ret = vdso_read(&s->vdso_now);
 	if (ret < 0)
 		return log_errno(ret, "this kernel has no vdso (vdso=0), the image needs one");
-	if (vdso_compatible(s->vdso, s->vdso_now))
-		return 0;
-	log_error("the vdso of this kernel is laid out differently from the dumped one's; restore on the "
-		  "kernel of the dump");
-	return -EOPNOTSUPP;
+	s->proxy = !vdso_compatible(s->vdso, s->vdso_now);
+	return 0;
 }
 
 int mem_load(struct restore *r)
@@ -288,7 +285,9 @@ int mem_load(struct restore *r)
 	for (size_t i = 0; i < s->n_shmems; i++)
 		s->shmem_fds[i] = -1;
 	ret = open_page_files(r);
-	return ret < 0 ? ret : check_all(r);
+	if (ret >= 0)
+		ret = check_all(r);
+	return ret >= 0 && s->proxy ? proxy_check(r) : ret;
 }
 
 void mem_restore_done(struct restore *r)
@@ -356,6 +355,8 @@ static int taken_ranges(struct restore *r, struct ranges *l)
 		ret = vmas_parse(text, &own);
 	for (size_t i = 0; ret >= 0 && i < own.n && own.v[i].end <= TASK_TOP; i++)
 		ret = add_range(l, own.v[i].start, own.v[i].end);
+	if (ret >= 0 && r->arena_size)
+		ret = add_range(l, r->arena, r->arena + r->arena_size);
 	for (size_t i = 0; ret >= 0 && i < r->mms->n_mms; i++)
 		for (size_t k = 0; ret >= 0 && k < r->mms->mms[i]->n_areas; k++)
 			ret = add_range(l, r->mms->mms[i]->areas[k]->start, r->mms->mms[i]->areas[k]->end);

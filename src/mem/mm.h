@@ -2,6 +2,8 @@
 /* Between the files of mem/ only: the tables of a dump and of a restore. */
 #pragma once
 
+#include <elf.h>
+
 #include "base/map.h"
 #include "mem/mem.h"
 #include "mem/vma.h"
@@ -71,6 +73,22 @@ bool vdso_compatible(const VdsoEntry *old, const VdsoEntry *now);
 /* Offset in the elf of "syscall" followed by nothing but register clearing and ret; 0 if none. */
 uint64_t vdso_gadget(const VdsoEntry *v);
 uint64_t vdso_total(const VdsoEntry *v);
+/* Bytes from the first part to the code. */
+uint64_t vdso_code(const VdsoEntry *v);
+/* The function @name of @v (its st_value is the offset in the code), NULL. */
+const Elf64_Sym *vdso_function(const VdsoEntry *v, const char *name);
+/*
+ * Make @elf, a copy of old->elf, jump to the functions of @now, whose code lies at @code. -EOPNOTSUPP:
+ * @now lacks one, or there is no room for a jump. Logs.
+ */
+int vdso_patch(const VdsoEntry *old, const VdsoEntry *now, uint64_t code, uint8_t *elf);
+
+/* ---- restore on a kernel with another vdso (vdso_proxy.c) ---- */
+
+/* Can the dumped vdso be made to jump to the running kernel's? Logs. */
+int proxy_check(struct restore *r);
+/* Map both into @t, whose old one began at @start. Logs. */
+int proxy_map(struct restore *r, const struct rtask *t, uint64_t start);
 
 /* ---- restore ---- */
 
@@ -92,6 +110,8 @@ struct mm_store {
 	PagesEntry *pages;
 	int *page_fds;
 	VdsoEntry *vdso, *vdso_now;
+	bool proxy; /* they differ: the old one jumps to the new one */
+	uint64_t proxy_at; /* where the new one is mapped in every task; 0: not yet chosen */
 };
 
 struct mm_state *mm_find(const struct restore *r, uint32_t id);

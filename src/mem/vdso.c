@@ -2,8 +2,8 @@
 /*
  * The vdso: code of the kernel mapped into every process, called by the C library at fixed places.
  * It can be mapped again (arch_prctl(ARCH_MAP_VDSO_64), arch/x86/entry/vdso/vma.c), but only the
- * running kernel's, so an image needs a kernel whose functions lie where the old ones were.
- * A vdso that is laid out differently is refused; it is not proxied.
+ * running kernel's. Where its functions do not lie where the old ones were, the dumped code is kept,
+ * with jumps to the new functions (vdso_proxy.c).
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -112,6 +112,72 @@ static bool find_symbols(const ProtobufCBinaryData *elf, struct symbols *ret)
 	return false;
 }
 
+#define JUMP_SIZE 13
+
+/* movabs $to, %r11; jmp *%r11 */
+static void put_jump(uint8_t *at, uint64_t to)
+{
+	at[0] = 0x49;
+	at[1] = 0xbb;
+	memcpy(at + 2, &to, sizeof(to));
+	memcpy(at + 10, "\x41\xff\xe3", 3);
+}
+
+static bool is_function(const struct symbols *s, const Elf64_Sym *sym)
+{
+	return sym->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(sym->st_info) == STT_FUNC &&
+	       sym->st_name < s->names_len;
+}
+
+/* A jump at @sym's place would reach into the next function. */
+static bool too_short(const struct symbols *s, const Elf64_Sym *sym, size_t elf_len)
+{
+	if (!inside(elf_len, sym->st_value, JUMP_SIZE))
+		return true;
+	for (size_t i = 0; i < s->n; i++)
+		if (is_function(s, &s->syms[i]) && s->syms[i].st_value > sym->st_value &&
+		    s->syms[i].st_value - sym->st_value < JUMP_SIZE)
+			return true;
+	return false;
+}
+
+static const Elf64_Sym *function_named(const struct symbols *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (is_function(s, &s->syms[i]) && streq(s->names + s->syms[i].st_name, name))
+			return &s->syms[i];
+	return NULL;
+}
+
+const Elf64_Sym *vdso_function(const VdsoEntry *v, const char *name)
+{
+	struct symbols s;
+
+	return find_symbols(&v->elf, &s) ? function_named(&s, name) : NULL;
+}
+
+int vdso_patch(const VdsoEntry *old, const VdsoEntry *now, uint64_t code, uint8_t *elf)
+{
+	struct symbols a, b;
+
+	if (!find_symbols(&old->elf, &a) || !find_symbols(&now->elf, &b))
+		return log_errno(-EOPNOTSUPP, "vdso.img: not a vdso");
+	for (size_t i = 0; i < a.n; i++) {
+		const char *name = a.names + a.syms[i].st_name;
+		const Elf64_Sym *to;
+
+		if (!is_function(&a, &a.syms[i]))
+			continue;
+		to = function_named(&b, name);
+		if (!to || too_short(&a, &a.syms[i], old->elf.len))
+			return log_errno(-EOPNOTSUPP,
+					 "vdso function %s of the dumped kernel %s; restore on that kernel",
+					 name, to ? "is too short to be redirected" : "does not exist here");
+		put_jump(elf + a.syms[i].st_value, code + to->st_value);
+	}
+	return 0;
+}
+
 static bool has_symbol(const struct symbols *s, const char *name, uint64_t value)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -176,6 +242,15 @@ uint64_t vdso_total(const VdsoEntry *v)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < v->n_parts; i++)
+		n += v->parts[i]->size;
+	return n;
+}
+
+uint64_t vdso_code(const VdsoEntry *v)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < v->n_parts && !streq(v->parts[i]->name, "[vdso]"); i++)
 		n += v->parts[i]->size;
 	return n;
 }
