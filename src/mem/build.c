@@ -3,8 +3,9 @@
  * Making an address space by the task's hand: unmap what is there, map every area, fill.
  *
  * A forked child keeps what it inherited from its parent where the image has the same kind of area
- * there, so that unchanged pages stay shared. Areas are mapped writable where pages have to be put in;
- * mem_finish() gives the final protections, when all children are cloned.
+ * there, so that unchanged pages stay shared. Areas are mapped writable where pages have to be put in,
+ * and get their own protections before children are cloned: areas that are separate in the parent stay
+ * separate in a child, whatever it does to them later.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -98,6 +99,22 @@ static void keep_areas(struct mm_state *st, const MmEntry *parent, bool keep_vds
 	}
 }
 
+/*
+ * Two equal neighbours that are separate (after mremap(2), say) cannot both be kept from one area of the
+ * parent: the smaller one is made anew.
+ */
+static void keep_apart(struct mm_state *st, const MmEntry *parent)
+{
+	for (size_t i = 1; i < st->msg->n_areas; i++) {
+		const AreaEntry *a = st->msg->areas[i - 1], *b = st->msg->areas[i];
+
+		if (!st->kept_end[i - 1] || !st->kept_end[i] || !area_mergeable(a, b) ||
+		    area_at(parent, a->start) != area_at(parent, b->start))
+			continue;
+		st->kept_end[a->end - a->start < b->end - b->start ? i - 1 : i] = 0;
+	}
+}
+
 static int unmap(const struct rtask *t, uint64_t start, uint64_t end)
 {
 	int ret;
@@ -152,7 +169,7 @@ static int adapt_kept(const struct rtask *t, const struct mm_state *st, const Mm
 		ret = mm_batch_room(t, 0, "cannot adapt memory");
 		if (kept < a->end)
 			remote_call(t->hand, SYS_mremap, a->start, kept - a->start, a->end - a->start, 0);
-		if (area_build_prot(st->msg, a) != area_build_prot(parent, p))
+		if (area_build_prot(st->msg, a) != p->prot)
 			remote_call(t->hand, SYS_mprotect, a->start, a->end - a->start,
 				    area_build_prot(st->msg, a));
 	}
@@ -392,6 +409,21 @@ static int forget_rseq(const struct rtask *t)
 	return batch_end(t, "cannot unregister rseq");
 }
 
+static int protect_all(const struct rtask *t, const MmEntry *mm)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < mm->n_areas; i++) {
+		const AreaEntry *a = mm->areas[i];
+
+		if (area_build_prot(mm, a) == a->prot && a->kind != AREA_KIND__SYSV)
+			continue;
+		ret = mm_batch_room(t, 0, "cannot protect its memory");
+		remote_call(t->hand, SYS_mprotect, a->start, a->end - a->start, a->prot);
+	}
+	return ret < 0 ? ret : batch_end(t, "cannot protect its memory");
+}
+
 static int map_all(struct restore *r, struct rtask *t, struct mm_state *st, const MmEntry *parent)
 {
 	int ret = unmap_rest(r, t, st);
@@ -425,8 +457,10 @@ int mem_restore(struct restore *r, struct rtask *t)
 	st->kept_end = calloc(st->msg->n_areas + 1, sizeof(*st->kept_end));
 	if (!st->kept_end)
 		return log_oom();
-	if (parent)
+	if (parent) {
 		keep_areas(st, parent->msg, !r->mms->proxy);
+		keep_apart(st, parent->msg);
+	}
 	ret = parent ? 0 : forget_rseq(t);
 	if (ret >= 0)
 		ret = map_all(r, t, st, parent ? parent->msg : NULL);
@@ -434,6 +468,8 @@ int mem_restore(struct restore *r, struct rtask *t)
 		ret = mm_fill(r, t, st, parent);
 	if (ret >= 0)
 		ret = split_after_fill(t, st);
+	if (ret >= 0)
+		ret = protect_all(t, st->msg);
 	st->built = ret >= 0;
 	return ret;
 }

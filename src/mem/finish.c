@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The last touches of an address space: final protections, advice, locks, mm fields, seals. */
+/* The last touches of an address space, when all children are cloned: advice, locks, mm fields, seals. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -45,18 +45,17 @@ static void finish_name(const struct rtask *t, const AreaEntry *a)
 			   remote_str(t->hand, a->name));
 }
 
-/* Locking brings in pages, so it comes before access is taken away. */
+/* Locking brings in pages; where they cannot be accessed it says ENOMEM, but the area is locked. */
 static void finish_lock(const struct rtask *t, const AreaEntry *a)
 {
-	if (a->flags & AREA_FLAG__LOCKED)
-		remote_call(t->hand, SYS_mlock2, a->start, a->end - a->start,
-			    a->flags & AREA_FLAG__LOCKONFAULT ? CTCR_MLOCK_ONFAULT : 0);
-}
+	struct remote_call *c;
 
-static void finish_prot(const struct rtask *t, const MmEntry *mm, const AreaEntry *a)
-{
-	if (area_build_prot(mm, a) != a->prot || a->kind == AREA_KIND__SYSV)
-		remote_call(t->hand, SYS_mprotect, a->start, a->end - a->start, a->prot);
+	if (!(a->flags & AREA_FLAG__LOCKED))
+		return;
+	c = remote_call(t->hand, SYS_mlock2, a->start, a->end - a->start,
+			a->flags & AREA_FLAG__LOCKONFAULT ? CTCR_MLOCK_ONFAULT : 0);
+	if (!(a->prot & PROT_READ))
+		remote_may_fail(c);
 }
 
 static int finish_areas(const struct rtask *t, const MmEntry *mm)
@@ -75,7 +74,6 @@ static int finish_areas(const struct rtask *t, const MmEntry *mm)
 			break;
 		finish_advice(t, a);
 		finish_lock(t, a);
-		finish_prot(t, mm, a);
 		finish_name(t, a);
 	}
 	for (size_t i = 0; ret >= 0 && i < mm->n_guards; i++) {

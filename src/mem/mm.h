@@ -133,6 +133,8 @@ int mm_batch_room(const struct rtask *t, size_t bytes, const char *what);
 /* Fill the private areas and new shared memory of @t; @parent: whose memory it inherited, or NULL. */
 int mm_fill(struct restore *r, struct rtask *t, const struct mm_state *st, const struct mm_state *parent);
 
+/* The kernel would make one area of the neighbours @a and @b. */
+bool area_mergeable(const AreaEntry *a, const AreaEntry *b);
 /* Keep equal neighbours two areas: before their first pages come, and after. */
 int split_before_fill(const struct rtask *t, const struct mm_state *st);
 int split_after_fill(const struct rtask *t, const struct mm_state *st);

@@ -19,7 +19,7 @@ static bool same_name(const AreaEntry *a, const AreaEntry *b)
 	return a->name && b->name ? streq(a->name, b->name) : a->name == b->name;
 }
 
-static bool mergeable(const AreaEntry *a, const AreaEntry *b)
+bool area_mergeable(const AreaEntry *a, const AreaEntry *b)
 {
 	if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->flags != b->flags ||
 	    !area_private(a) || !area_private(b) || !same_name(a, b))
@@ -31,7 +31,7 @@ static bool mergeable(const AreaEntry *a, const AreaEntry *b)
 /* Area @i must not melt into the one before it. */
 static bool needs_split(const struct mm_state *st, size_t i)
 {
-	return i && mergeable(st->msg->areas[i - 1], st->msg->areas[i]) &&
+	return i && area_mergeable(st->msg->areas[i - 1], st->msg->areas[i]) &&
 	       area_build_prot(st->msg, st->msg->areas[i]) & PROT_WRITE;
 }
 

@@ -2,7 +2,7 @@
 /*
  * /proc/PID/maps, and the VmFlags of every area, read the same after a restore: addresses,
  * protections, files, merged and split areas, advice and locks. Only inode numbers of anonymous
- * shared memory may differ.
+ * shared memory may differ. The same in a child that has changed what it inherited.
  */
 #include "zdtm.h"
 
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define P 4096UL
@@ -17,16 +18,16 @@
 
 static char before[MAX], after[MAX], line_b[512], line_a[512];
 
-static void *area(size_t pages, int prot, int flags)
+static char *area(size_t pages, int prot, int flags)
 {
-	void *p = mmap(NULL, pages * P, prot, flags | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, pages * P, prot, flags | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		pfail("mmap");
 	return p;
 }
 
-static void advise(void *p, size_t pages, int advice)
+static void advise(char *p, size_t pages, int advice)
 {
 	if (madvise(p, pages * P, advice) < 0)
 		pfail("madvise %d", advice);
@@ -114,24 +115,80 @@ static const char *take_line(const char *text, char *line)
 	return text[n] ? text + n + 1 : text + n;
 }
 
-int main(int argc, char **argv)
+static void take_before(void)
+{
+	snapshot(before, before + MAX); /* faults in what the second one needs */
+	snapshot(before, before + MAX);
+}
+
+static void compare(const char *who)
 {
 	const char *a = after, *b = before;
 
-	test_init(argc, argv);
-	make_zoo();
-	snapshot(before, before + MAX); /* faults in what the second one needs */
-	snapshot(before, before + MAX);
-	test_daemon();
-	test_waitsig();
 	snapshot(after, after + MAX);
 	while (*a || *b) {
 		a = take_line(a, line_a);
 		b = take_line(b, line_b);
 		if (strcmp(line_a, line_b) != 0) {
-			test_msg("BEFORE:\n%sAFTER:\n%s", before, after);
-			fail("was: %s; is: %s", line_b, line_a);
+			test_msg("%s\nBEFORE:\n%sAFTER:\n%s", who, before, after);
+			fail("%s: was: %s; is: %s", who, line_b, line_a);
 		}
 	}
+}
+
+/* What was inherited split, joined, grown, made smaller; neighbours added. */
+static void change_zoo(char *inherited)
+{
+	char *p;
+
+	memset(sbrk(40 * P), 5, 40 * P);
+	mprotect(inherited + 10 * P, 5 * P, PROT_READ);
+	mprotect(inherited + 20 * P, 5 * P, PROT_NONE);
+	munmap(inherited + 30 * P, 3 * P);
+	mmap(inherited + 31 * P, P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	inherited[31 * P] = 1;
+	madvise(inherited + 40 * P, P, MADV_DONTDUMP);
+	mprotect(inherited + 50 * P, 2 * P, PROT_READ | PROT_WRITE); /* was protected by the parent */
+	p = mmap(inherited - 8 * P, 8 * P, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p != MAP_FAILED)
+		memset(p, 1, 3 * P);
+	mremap(inherited + 60 * P, 4 * P, 4 * P, MREMAP_MAYMOVE | MREMAP_FIXED, inherited + 100 * P);
+	area(20, PROT_READ | PROT_WRITE, MAP_PRIVATE)[3 * P] = 1;
+}
+
+int main(int argc, char **argv)
+{
+	int go[2], ready[2], status;
+	char c, *inherited;
+	pid_t pid;
+
+	test_init(argc, argv);
+	make_zoo();
+	inherited = area(128, PROT_READ | PROT_WRITE, MAP_PRIVATE) + 16 * P;
+	munmap(inherited - 16 * P, 16 * P);
+	memset(inherited, 1, 80 * P);
+	mprotect(inherited + 50 * P, 2 * P, PROT_READ);
+	if (pipe(go) || pipe(ready))
+		pfail("pipe");
+	pid = fork();
+	if (pid < 0)
+		pfail("fork");
+	if (!pid) {
+		change_zoo(inherited);
+		take_before();
+		if (write(ready[1], "r", 1) != 1 || read(go[0], &c, 1) != 1)
+			fail("child: pipe");
+		compare("child");
+		_exit(0);
+	}
+	if (read(ready[0], &c, 1) != 1)
+		pfail("pipe");
+	take_before();
+	test_daemon();
+	test_waitsig();
+	compare("parent");
+	if (write(go[1], "g", 1) != 1 || waitpid(pid, &status, 0) != pid || status)
+		fail("child: status %x", status);
 	pass();
 }
