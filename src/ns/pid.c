@@ -12,6 +12,7 @@
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "ns/kinds.h"
+#include "ns/ns.h"
 
 #define LAST_PID "sys/kernel/ns_last_pid"
 #define PID_MAX "sys/kernel/pid_max"
@@ -106,6 +107,19 @@ static int pid_restore(struct restore *r, struct rtask *t, const NsEntry *msg)
 	err = hand_write_u32(t->hand, proc, LAST_PID, e->last_pid);
 	(void)remote_syscall(t->hand, SYS_close, proc);
 	return err < 0 ? log_errno(err, "pid namespace %u: " LAST_PID, msg->id) : 0;
+}
+
+int ns_set_last_pid(struct remote *hand, uint32_t value, uint32_t *ret_old)
+{
+	int proc, err = give_proc(hand, &proc);
+
+	if (err < 0)
+		return err;
+	err = hand_read_u32(hand, proc, LAST_PID, ret_old);
+	if (err >= 0)
+		err = hand_write_u32(hand, proc, LAST_PID, value);
+	(void)remote_syscall(hand, SYS_close, proc);
+	return err;
 }
 
 const struct ns_ops ns_pid_ops = { .dump = pid_dump, .check = pid_check, .restore = pid_restore };

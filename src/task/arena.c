@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/syscalls.h"
+#include "ns/ns.h"
 #include "file/file.h"
 #include "mem/mem.h"
 #include "remote/infect.h"
@@ -142,15 +143,39 @@ static long run_clone(struct remote *by, const struct clone_spec *spec, struct r
 	a->flags = spec->flags | (thread ? 0 : CLONE_PIDFD);
 	a->pidfd = thread ? 0 : remote_addr(by, pidfd);
 	a->exit_signal = thread || spec->flags & CLONE_PARENT ? 0 : (uint64_t)spec->exit_signal;
-	a->set_tid = remote_addr(by, tids);
+	a->set_tid = spec->n_tids ? remote_addr(by, tids) : 0;
 	a->set_tid_size = spec->n_tids;
-	remote_call(by, OP_CLONE, remote_addr(by, a), sizeof(*a), child->slot_addr);
+	const struct remote_call *c =
+		remote_call(by, OP_CLONE, remote_addr(by, a), sizeof(*a), child->slot_addr);
 	*ret_pidfd = -1;
 	int ret = remote_run(by);
 	if (ret < 0)
 		return ret;
 	*ret_pidfd = thread ? -1 : *pidfd;
-	return 0;
+	return c->ret;
+}
+
+/*
+ * A task in a nested user namespace may not choose a pid in the pid namespace around it. The root task may
+ * say which one comes next; nobody else clones meanwhile.
+ */
+static long clone_next(struct restore *r, struct remote *by, const struct clone_spec *spec, struct remote *child,
+		       int *ret_pidfd)
+{
+	struct clone_spec any = *spec;
+	struct remote *root = r->tasks[0].hand;
+	uint32_t old;
+	long ret = root ? ns_set_last_pid(root, (uint32_t)spec->set_tid[0] - 1, &old) : -EPERM;
+
+	if (ret < 0)
+		return ret;
+	any.n_tids = 0;
+	ret = run_clone(by, &any, child, ret_pidfd);
+	if (ret >= 0 && ret != spec->set_tid[0])
+		ret = -EEXIST;
+	if (ret >= 0)
+		ret = ns_set_last_pid(root, old, &old);
+	return ret;
 }
 
 int clone_task(struct restore *r, struct remote *by, const struct clone_spec *spec, struct remote **ret_hand,
@@ -165,6 +190,8 @@ int clone_task(struct restore *r, struct remote *by, const struct clone_spec *sp
 	close(end);
 	if (ret >= 0)
 		ret = (int)run_clone(by, spec, child, &there);
+	if (ret == -EPERM && spec->n_tids == 1 && by != r->tasks[0].hand)
+		ret = (int)clone_next(r, by, spec, child, &there);
 	if (ret >= 0 && !(spec->flags & CLONE_FILES))
 		ret = (int)remote_syscall(by, SYS_close, child->slot->ctl);
 	if (ret >= 0 && there >= 0) {
