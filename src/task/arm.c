@@ -105,6 +105,8 @@ static int arm_task(struct restore *r, struct rtask *t)
 
 	for (size_t k = 0; ret >= 0 && k < t->n_threads; k++)
 		ret = seccomp_restore(r, &t->threads[k]);
+	for (size_t k = 0; ret >= 0 && k < t->n_threads; k++)
+		ret = creds_after_seccomp(&t->threads[k]);
 	if (ret < 0)
 		return log_errno(ret, "pid %d: seccomp filters", t->msg->pid);
 	for (size_t k = 0; ret >= 0 && k < t->n_threads; k++)

@@ -140,21 +140,39 @@ static void drop_bounding(struct remote *h, uint64_t keep, int last_cap)
 			remote_try(h, SYS_prctl, PR_CAPBSET_DROP, cap);
 }
 
-static void set_caps(struct remote *h, const CredsEntry *c)
+static void set_caps(struct remote *h, const CredsEntry *c, uint64_t more)
 {
 	struct __user_cap_header_struct *hdr = remote_alloc(h, sizeof(*hdr));
 	struct __user_cap_data_struct *data = remote_alloc(h, 2 * sizeof(*data));
 
 	hdr->version = _LINUX_CAPABILITY_VERSION_3;
 	for (int i = 0; i < 2; i++) {
-		data[i].effective = (uint32_t)(c->cap_eff >> 32 * i);
-		data[i].permitted = (uint32_t)(c->cap_prm >> 32 * i);
+		data[i].effective = (uint32_t)((c->cap_eff | more) >> 32 * i);
+		data[i].permitted = (uint32_t)((c->cap_prm | more) >> 32 * i);
 		data[i].inheritable = (uint32_t)(c->cap_inh >> 32 * i);
 	}
 	remote_call(h, SYS_capset, remote_addr(h, hdr), remote_addr(h, data));
 	for (int cap = 0; cap < 64; cap++)
 		if (c->cap_amb & 1ULL << cap)
 			remote_call(h, SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap);
+}
+
+/* Filters are installed last of all: without no_new_privs that takes CAP_SYS_ADMIN, kept until then. */
+static uint64_t admin_for_seccomp(const ThreadEntry *m)
+{
+	const uint64_t admin = 1ULL << CAP_SYS_ADMIN;
+
+	if (!m->n_seccomp_filters || m->creds->no_new_privs || m->creds->cap_eff & admin)
+		return 0;
+	return admin;
+}
+
+int creds_after_seccomp(struct rthread *th)
+{
+	if (!admin_for_seccomp(th->msg))
+		return 0;
+	set_caps(th->hand, th->msg->creds, 0);
+	return remote_run(th->hand);
 }
 
 /*
@@ -178,7 +196,7 @@ int creds_restore(struct rthread *th)
 	remote_call(h, SYS_setfsuid, c->fsuid);
 	/* Ids may have dropped the effective set; securebits need CAP_SETPCAP, which permitted has. */
 	remote_call(h, SYS_prctl, PR_SET_SECUREBITS, c->securebits);
-	set_caps(h, c);
+	set_caps(h, c, admin_for_seccomp(th->msg));
 	if (c->no_new_privs)
 		remote_call(h, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	return remote_run(h);

@@ -24,6 +24,8 @@ long thread_call(struct task *t, struct task_thread *th, long nr, const uint64_t
 /* creds.c: ids, capabilities, securebits. */
 int creds_dump(struct task *t, struct task_thread *th, const char *status);
 int creds_restore(struct rthread *th);
+/* The capability that only installing filters needed goes. */
+int creds_after_seccomp(struct rthread *th);
 
 /* sched.c */
 int sched_dump(struct task *t, struct task_thread *th);
