@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Restore: propagation, when all mount namespaces are built. The stages go first (nothing may be seen
- * going away by a peer), then each peer group is made by one member and joined by the others with
- * MOVE_MOUNT_SET_GROUP; a group that is itself a slave begins as a member of its master's group.
+ * Restore: propagation, when all mount namespaces are built. Each peer group is made by one member and
+ * joined by the others with MOVE_MOUNT_SET_GROUP; a group that is itself a slave begins as a member of
+ * its master's group.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,27 +27,6 @@ static int lend(struct restore *r, uint32_t ns_id, int fd, struct remote **ret_h
 		return err;
 	*ret_hand = t->hand;
 	return in;
-}
-
-/* The stage on the namespace's root is what "." of the root leads umount(2) to. */
-static int drop_stage(struct restore *r, struct rmntns *ns)
-{
-	struct remote *h = NULL;
-	struct remote_call *cwd, *c;
-	int err, in = lend(r, ns->id, ns->m[0].fd, &h);
-
-	if (in < 0)
-		return in;
-	cwd = remote_call(h, SYS_openat, AT_FDCWD, remote_str(h, "."), O_PATH | O_CLOEXEC, 0);
-	remote_call(h, SYS_fchdir, in);
-	remote_call(h, SYS_umount2, remote_str(h, "."), MNT_DETACH);
-	c = remote_call(h, SYS_fchdir, 0);
-	remote_ref(h, c, 0, cwd);
-	c = remote_call(h, SYS_close, 0);
-	remote_ref(h, c, 0, cwd);
-	remote_call(h, SYS_close, in);
-	err = remote_run(h);
-	return err;
 }
 
 static int set_propagation(struct restore *r, const struct rmount *m, unsigned int what)
@@ -237,15 +216,9 @@ int mnt_finish(struct restore *r)
 		return 0;
 	for (size_t i = 0; i < s->n_sources && err >= 0; i++)
 		err = fs_finish(&s->sources[i]);
-	for (size_t i = 0; i < s->n_ns && err >= 0; i++) {
-		if (!s->ns[i].built)
-			continue;
-		err = drop_stage(r, &s->ns[i]);
-		if (err < 0)
-			log_errno(err, "mount namespace %u: removing what it was built from", s->ns[i].id);
-	}
 	for (size_t i = 0; i < s->n_sources; i++)
 		close_fd(&s->sources[i].fd);
+	holder_stop(&s->holder);
 	if (err >= 0)
 		err = all_groups(r);
 	if (err >= 0)

@@ -34,6 +34,7 @@ static void store_free(struct mnt_store *s)
 	}
 	for (size_t i = 0; i < s->n_mounts && s->mounts; i++)
 		close_fd(&s->mounts[i].fd);
+	holder_stop(&s->holder);
 	image_messages_free((ProtobufCMessage **)s->source_msgs, s->n_sources);
 	image_messages_free((ProtobufCMessage **)s->mount_msgs, s->n_mounts);
 	free(s->sources);
@@ -164,6 +165,7 @@ int mnt_load(struct restore *r)
 
 	if (!s)
 		return log_oom();
+	s->holder.sock = -1;
 	err = image_read(r->img, "mnt-sources", &mnt_source_entry__descriptor,
 			 (ProtobufCMessage ***)&s->source_msgs, &s->n_sources);
 	if (err >= 0)

@@ -3,14 +3,14 @@
 #pragma once
 
 #include "core/restore.h"
+#include "mnt/holder.h"
 #include "mnt/mountinfo.h"
 #include "proto/mnt.pb-c.h"
 
 struct rsource {
 	const MntSourceEntry *msg;
 	char *path; /* where it is on this host; NULL: made */
-	int fd; /* our handle of a mount of all of it, attached in namespace @home; -1: not yet */
-	uint32_t home;
+	int fd; /* our handle of a mount of all of it, attached in the holder's namespace; -1: not yet */
 	char **places; /* of msg->trees: where the contents are now */
 };
 
@@ -18,7 +18,7 @@ struct rmount {
 	const MntEntry *msg;
 	struct rmount *up;
 	struct rsource *from;
-	int fd; /* our handle once it is attached */
+	int fd; /* our handle, from when it is cloned */
 };
 
 struct rmntns {
@@ -34,6 +34,7 @@ struct mnt_store {
 	struct rsource *sources;
 	struct rmount *mounts;
 	struct rmntns *ns;
+	struct holder holder;
 	size_t n_sources, n_mounts, n_ns;
 	bool finished;
 };
