@@ -58,6 +58,15 @@ static struct tty_pty *pty_by_dev(struct file_store *s, dev_t dev, uint32_t want
 	return NULL;
 }
 
+/* Whether we have it, also when its file is made already (a console shown in a second mount namespace). */
+static bool pty_known(const struct file_store *s, dev_t dev, uint32_t wanted)
+{
+	for (size_t i = 0; i < s->n_ptys; i++)
+		if (s->ptys[i].dev == dev && s->ptys[i].wanted == wanted)
+			return true;
+	return false;
+}
+
 /* @master is consumed. */
 static int pty_add(struct restore *r, const struct tty_pty *p, struct tty_pty **ret)
 {
@@ -126,7 +135,7 @@ int tty_prepare(struct restore *r, int devpts_fd, uint32_t index, const char *na
 	if (fstat(devpts_fd, &st) < 0)
 		return log_errno(errno, "tty %s: devpts", name);
 	p.dev = st.st_dev;
-	if (pty_by_dev(r->files, p.dev, index))
+	if (pty_known(r->files, p.dev, index))
 		return 0;
 	p.master = open_index(&x, index, &p.index);
 	if (p.master < 0)
