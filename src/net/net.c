@@ -98,6 +98,8 @@ int net_survey(struct dump *d)
 			ret = survey_qdiscs(&n);
 		if (ret == 0)
 			ret = rules_survey(&n);
+		if (ret == 0)
+			ret = xtables_survey(&n);
 	}
 	return ret;
 }
@@ -105,8 +107,8 @@ int net_survey(struct dump *d)
 static int dump_contents(struct net_dump *n)
 {
 	static int (*const parts[])(struct net_dump * n) = {
-		nsids_dump, links_dump,	     addrs_dump,   routes_dump,
-		rules_dump, neighbours_dump, sysctls_dump, nft_dump,
+		nsids_dump,	 links_dump,   addrs_dump, routes_dump,	 rules_dump,
+		neighbours_dump, sysctls_dump, nft_dump,   xtables_dump,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

@@ -103,6 +103,8 @@ int net_plan(struct restore *r)
 			ret = addrs_plan(r, &s->nets[i]);
 		if (ret == 0)
 			ret = sysctls_plan(&s->nets[i]);
+		if (ret == 0)
+			ret = xtables_plan(&s->nets[i]);
 	}
 	return ret;
 }
@@ -143,8 +145,8 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore, nft_restore,	links_up,	    addrs_restore, nexthops_restore,
-		routes_restore,	 rules_restore, neighbours_restore, links_finish,
+		sysctls_restore,  nft_restore,	  xtables_restore, links_up,	       addrs_restore,
+		nexthops_restore, routes_restore, rules_restore,   neighbours_restore, links_finish,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);
