@@ -87,9 +87,13 @@ size_t tree_slots(const struct restore *r)
 static void root_main(struct restore *r, const struct remote *h, int end)
 {
 	void (*entry)(struct slot *) = (void (*)(struct slot *))r->arena;
+	int ctl = h->slot->ctl;
 
-	if (dup3(end, h->slot->ctl, 0) < 0)
+	if (dup3(end, ctl, 0) < 0)
 		_exit(1);
+	/* Our copy of the coordinator's end, too: its death must be seen. */
+	syscall(SYS_close_range, 0, ctl - 1, 0);
+	syscall(SYS_close_range, ctl + 1, ~0U, 0);
 	entry(h->slot);
 }
 
@@ -148,11 +152,7 @@ int tree_clone_root(struct restore *r)
 	h->pidfd = fd_high(pidfd);
 	r->tree->root_pid = ret;
 	own(t, h, h->pidfd);
-	remote_call(h, SYS_close_range, 0, h->slot->ctl - 1, 0);
-	remote_call(h, SYS_close_range, h->slot->ctl + 1, ~0U, 0);
-	if (is_leader(t))
-		remote_call(h, SYS_setsid);
-	ret = remote_run(h);
+	ret = is_leader(t) ? (int)remote_syscall(h, SYS_setsid) : 0;
 	return ret < 0 ? log_errno(ret, "root task") : 0;
 }
 

@@ -89,6 +89,11 @@ case_restore_stages_fail() {
 	unharmed restored
 }
 
+nobody_left() {
+	[ -z "$(cat "/sys/fs/cgroup/pids/lxc.payload.$CT"*/cgroup.procs 2> /dev/null)" ] &&
+		[ -z "$(ip -br link show master "$BR")" ]
+}
+
 case_restore_killed() {
 	local i
 	begin
@@ -99,10 +104,9 @@ case_restore_killed() {
 		sleep "0.$(printf %03d $((RANDOM % 100)))"
 		kill -9 $pid 2> /dev/null
 		if wait $pid 2> /dev/null; then # it was done already
-			pid=$(head -n 1 "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs")
-			kill -9 "$pid"
+			kill -9 "$(head -n 1 "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs")"
 		fi
-		wait_for 5 test -z "$(cat /sys/fs/cgroup/pids/lxc.payload.$CT*/cgroup.procs 2> /dev/null)" || sleep 0.5
+		wait_for 5 nobody_left || fail "kill $i: left: $(cat "/sys/fs/cgroup/pids/lxc.payload.$CT"*/cgroup.procs) $(ip -br link show master "$BR")"
 	done
 	lab_restore "$DIR/img"
 	unharmed "restored after 20 kills"
