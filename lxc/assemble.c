@@ -326,6 +326,8 @@ static int assemble_restore(struct options *o, const struct container *ct)
 	int ret = container_check_stopped(ct);
 
 	if (!ret)
+		container_remove_leftovers(ct->name);
+	if (!ret)
 		ret = add_root(o, ct);
 	if (ret < 0)
 		return ret;

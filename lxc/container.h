@@ -16,3 +16,5 @@ int container_load(const struct options *o, struct container *ret);
 void container_done(struct container *ct);
 /* 0, or -EBUSY and a line when it is running. */
 int container_check_stopped(const struct container *ct);
+/* Remove empty cgroups that a killed restore of the stopped container @name left; best effort. */
+void container_remove_leftovers(const char *name);

@@ -318,6 +318,8 @@ int lxc_restore(const struct options *o)
 	if (!ret)
 		ret = container_check_stopped(&ct);
 	if (!ret)
+		container_remove_leftovers(ct.name);
+	if (!ret)
 		ret = run_dir_make(ct.name, &d);
 	if (!ret)
 		ret = write_request(o, &d);
