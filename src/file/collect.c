@@ -258,15 +258,29 @@ static int collect_held(struct dump *d)
 	return err;
 }
 
+/* A shared table comes back by cloning from a parent that has it. */
+static int check_sharing(const struct task *t)
+{
+	if (t->files_first || (t->parent && t->parent->files_id == t->files_id))
+		return 0;
+	log_error("pid %d: shares its descriptor table with a process that is not its parent; not supported",
+		  t->pid);
+	return -EOPNOTSUPP;
+}
+
 int files_collect(struct dump *d)
 {
 	int err = 0;
 
 	if (!files_of(d))
 		return log_oom();
-	for (size_t i = 0; i < d->n_tasks && err >= 0; i++)
-		if (d->tasks[i]->state != TASK_ZOMBIE && d->tasks[i]->files_first)
+	for (size_t i = 0; i < d->n_tasks && err >= 0; i++) {
+		if (d->tasks[i]->state == TASK_ZOMBIE)
+			continue;
+		err = check_sharing(d->tasks[i]);
+		if (err >= 0 && d->tasks[i]->files_first)
 			err = collect_table(d, d->tasks[i]);
+	}
 	if (err >= 0)
 		err = collect_held(d);
 	if (err >= 0)

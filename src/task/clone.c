@@ -162,7 +162,8 @@ static int clone_child(struct restore *r, struct rtask *c, struct remote *by, ui
 	const struct clone_spec spec = {
 		.set_tid = m->ns_pids,
 		.n_tids = m->n_ns_pids,
-		.flags = flags | ns_clone_flags(r, c) | (m->has_fs_id && m->fs_id == p->fs_id ? CLONE_FS : 0),
+		.flags = flags | ns_clone_flags(r, c) | (m->has_fs_id && m->fs_id == p->fs_id ? CLONE_FS : 0) |
+			 (m->has_files_id && m->files_id == p->files_id ? CLONE_FILES : 0),
 		.exit_signal = m->exit_signal,
 	};
 	struct remote *hand;
