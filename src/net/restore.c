@@ -70,8 +70,9 @@ static int check_raw(const NetEntry *m)
 		size_t n;
 		const ProtobufCBinaryData *v;
 	} lists[] = {
-		{ m->n_routes, m->routes },	{ m->n_rules, m->rules }, { m->n_neighbours, m->neighbours },
-		{ m->n_nexthops, m->nexthops }, { m->n_fdb, m->fdb },
+		{ m->n_routes, m->routes },	    { m->n_rules, m->rules },
+		{ m->n_neighbours, m->neighbours }, { m->n_conntrack, m->conntrack },
+		{ m->n_nexthops, m->nexthops },	    { m->n_fdb, m->fdb },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -145,8 +146,9 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore,  nft_restore,	  xtables_restore, links_up,	       addrs_restore,
-		nexthops_restore, routes_restore, rules_restore,   neighbours_restore, links_finish,
+		sysctls_restore,    nft_restore,      xtables_restore,	 links_up,
+		addrs_restore,	    nexthops_restore, routes_restore,	 rules_restore,
+		neighbours_restore, links_finish,     conntrack_restore,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);
