@@ -31,6 +31,7 @@ struct copier {
 	char *buf;
 	XXH3_state_t *sum; /* of all that was written */
 	int err;
+	bool reading; /* failed in reading memory */
 	pid_t err_pid;
 	uint64_t err_addr;
 	pthread_t thread;
@@ -54,6 +55,7 @@ static size_t source_at(const struct mem_table *tab, uint64_t index)
 
 static int fail(struct copier *c, pid_t pid, uint64_t addr, int err)
 {
+	c->reading = true;
 	c->err_pid = pid;
 	c->err_addr = addr;
 	return err;
@@ -170,6 +172,17 @@ static void *copier_main(void *arg)
 	return NULL;
 }
 
+static int copier_result(const struct copier *c)
+{
+	if (!c->err)
+		return 0;
+	if (!c->reading)
+		return log_errno(c->err, "cannot write the page files");
+	if (c->err_pid)
+		return log_errno(c->err, "pid %d: cannot read its memory at %lx", c->err_pid, c->err_addr);
+	return log_errno(c->err, "cannot read shared or protected memory at %lx", c->err_addr);
+}
+
 static int copiers_run(struct copier *c, size_t n)
 {
 	size_t started = 0;
@@ -186,12 +199,9 @@ static int copiers_run(struct copier *c, size_t n)
 		pthread_join(c[i].thread, NULL);
 	if (ret < 0)
 		return log_errno(ret, "cannot start a thread");
-	for (size_t i = 0; i < n; i++)
-		if (c[i].err)
-			return log_errno(c[i].err,
-					 "cannot copy memory of pid %d at %lx to the page file (disk full?)",
-					 c[i].err_pid, c[i].err_addr);
-	return 0;
+	for (size_t i = 0; i < n && ret >= 0; i++)
+		ret = copier_result(&c[i]);
+	return ret;
 }
 
 static void page_file_name(char *name, size_t size, size_t number)
