@@ -3,7 +3,7 @@
  * Areas and mm fields. The kernel shows areas in /proc/PID/smaps, the mapped file behind
  * /proc/PID/map_files, the fields in /proc/PID/stat and auxv; the break is asked by the hand.
  * Not restorable: hugetlb, device memory, userfaultfd registrations, aio and io_uring rings, secretmem,
- * shadow stacks, protection keys, NUMA policies, MCL_FUTURE.
+ * shadow stacks, protection keys. NUMA policies are not kept.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,15 +33,18 @@ static bool is_arena(const struct vma *v, uint64_t slot, uint64_t ino)
 	return ino && v->ino == ino && startswith(v->name, "/memfd:ctcr");
 }
 
-/* Forget our own arena in a held task. */
-static void drop_arena(struct vma_list *l, uint64_t slot)
+/* Forget our own arena in a held task; its flags. */
+static uint32_t drop_arena(struct vma_list *l, uint64_t slot)
 {
+	uint32_t flags = 0;
 	uint64_t ino = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].start <= slot && slot < l->v[i].end)
+		if (l->v[i].start <= slot && slot < l->v[i].end) {
 			ino = l->v[i].ino;
+			flags = l->v[i].flags;
+		}
 	for (size_t i = 0; i < l->n; i++) {
 		if (is_arena(&l->v[i], slot, ino))
 			free(l->v[i].name);
@@ -49,9 +52,10 @@ static void drop_arena(struct vma_list *l, uint64_t slot)
 			l->v[n++] = l->v[i];
 	}
 	l->n = n;
+	return flags;
 }
 
-int mm_read_vmas(struct task *t, struct vma_list *ret)
+int mm_read_vmas(struct task *t, struct vma_list *ret, uint32_t *ret_arena_flags)
 {
 	_cleanup_free_ char *text = NULL;
 	int err = read_text_at(t->proc, "smaps", &text);
@@ -60,8 +64,7 @@ int mm_read_vmas(struct task *t, struct vma_list *ret)
 		err = vmas_parse(text, ret);
 	if (err < 0)
 		return log_errno(err, "pid %d: cannot read its memory map", t->pid);
-	if (t->hand)
-		drop_arena(ret, t->hand->slot_addr);
+	*ret_arena_flags = t->hand ? drop_arena(ret, t->hand->slot_addr) : 0;
 	return 0;
 }
 
@@ -85,11 +88,12 @@ static enum vma_class classify_held(const struct task *t, const struct vma *v, c
 static int survey_task(struct dump *d, struct task *t)
 {
 	_cleanup_(vmas_done) struct vma_list l = { 0 };
+	uint32_t flags;
 	int ret;
 
 	if (faccessat(t->proc, "smaps", F_OK, 0) < 0)
 		return 0; /* it ended meanwhile */
-	ret = mm_read_vmas(t, &l);
+	ret = mm_read_vmas(t, &l, &flags);
 	for (size_t i = 0; ret >= 0 && i < l.n; i++) {
 		const struct vma *v = &l.v[i];
 		const char *why = NULL;
@@ -418,6 +422,7 @@ static int collect_by_hand(struct mm *m)
 static int collect_mm(struct dump *d, struct task *t)
 {
 	struct mem_table *tab = d->mem;
+	uint32_t flags;
 	struct mm *m;
 	int ret;
 
@@ -438,7 +443,11 @@ static int collect_mm(struct dump *d, struct task *t)
 	if (ret >= 0)
 		ret = collect_by_hand(m);
 	if (ret >= 0)
-		ret = mm_read_vmas(t, &m->vmas);
+		ret = mm_read_vmas(t, &m->vmas, &flags);
+	if (ret >= 0 && flags & VF_LOCKED) { /* what is mapped now is locked: mlockall(MCL_FUTURE) */
+		m->msg->has_lock_future = true;
+		m->msg->lock_future = MCL_FUTURE | (flags & VF_LOCKONFAULT ? MCL_ONFAULT : 0);
+	}
 	return ret < 0 ? ret : collect_areas(d, m);
 }
 

@@ -131,6 +131,8 @@ static int finish_rest(const struct rtask *t, const MmEntry *mm)
 			remote_try(h, SYS_membarrier, 1U << bit, 0, 0);
 	if (mm->memory_merge)
 		remote_try(h, SYS_prctl, CTCR_PR_SET_MEMORY_MERGE, 1, 0, 0, 0);
+	if (mm->has_lock_future)
+		remote_call(h, SYS_mlockall, mm->lock_future & (MCL_FUTURE | MCL_ONFAULT));
 	if (mm->has_mdwe)
 		remote_call(h, SYS_prctl, CTCR_PR_SET_MDWE, mm->mdwe, 0, 0, 0);
 	ret = remote_run(h);

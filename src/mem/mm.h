@@ -56,8 +56,8 @@ struct mem_table {
 	struct mem_stats stats;
 };
 
-/* The areas of @t as the kernel shows them, without the executor's arena. Logs. */
-int mm_read_vmas(struct task *t, struct vma_list *ret);
+/* The areas of @t as the kernel shows them, without the executor's arena, whose flags are told. Logs. */
+int mm_read_vmas(struct task *t, struct vma_list *ret, uint32_t *ret_arena_flags);
 /* Find the pages of @m that must be kept: runs, guards and sources. Logs. */
 int mm_scan_pages(struct mem_table *tab, struct mm *m);
 int shmem_scan_pages(struct mem_table *tab, struct shmem *s);
