@@ -126,13 +126,17 @@ static uint32_t map_id(int proc, const char *map, int from, uint32_t id)
 
 uint32_t sk_id_inside(struct dump *d, const char *map, uint32_t host)
 {
-	return map_id(d->tasks[0]->proc, map, 1, host);
+	return d->tasks[0]->ns[NS_USER] ? map_id(d->tasks[0]->proc, map, 1, host) : host;
 }
 
 uint32_t sk_id_outside(struct restore *r, const char *map, uint32_t id)
 {
-	_cleanup_close_ int proc = proc_open(r->tasks[0].pid);
+	const TaskEntry *root = r->tasks[0].msg;
+	_cleanup_close_ int proc = -1;
 
+	if (root->n_ns_ids != NS_KINDS || !root->ns_ids[NS_USER])
+		return id;
+	proc = proc_open(r->tasks[0].pid);
 	return proc < 0 ? 65534 : map_id(proc, map, 0, id);
 }
 

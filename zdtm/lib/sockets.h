@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +37,18 @@ static inline socklen_t unix_addr(struct sockaddr_un *a, const char *name)
 		return sizeof(*a);
 	a->sun_path[0] = 0;
 	return offsetof(struct sockaddr_un, sun_path) + strlen(name);
+}
+
+/* An abstract name of this process alone, by its pid when first asked. */
+static inline const char *abstract_name(const char *what)
+{
+	static char names[4][64];
+	static int n, pid;
+
+	if (!pid)
+		pid = getpid();
+	snprintf(names[n % 4], sizeof(names[0]), "@zdtm-%s-%d-%d", what, getuid(), pid);
+	return names[n++ % 4];
 }
 
 static inline void xbind_unix(int fd, const char *name)

@@ -45,8 +45,8 @@ int main(int argc, char **argv)
 	xbind_unix(b, "b.sock");
 	xconnect_unix(a, "b.sock");
 	xconnect_unix(b, "a.sock");
-	xbind_unix(abs, "@zdtm-abs");
-	xconnect_unix(absclient, "@zdtm-abs");
+	xbind_unix(abs, abstract_name("abs"));
+	xconnect_unix(absclient, abstract_name("abs"));
 	xbind_unix(dead, "dead.sock");
 	xconnect_unix(orphan, "dead.sock");
 	close(dead);
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 	expect_from(b, "a to b", "a.sock");
 	xsend(b, "b to a");
 	expect_from(a, "b to a", "b.sock");
-	expect_unix_name(abs, 0, "@zdtm-abs");
+	expect_unix_name(abs, 0, abstract_name("abs"));
 	xsend(absclient, "abstract");
 	expect_recv(abs, "abstract");
 	expect_unix_name(orphan, 1, "dead.sock");

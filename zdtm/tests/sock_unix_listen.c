@@ -66,7 +66,7 @@ static void check_pair(int server, int client, const char *name)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "listen.sock", "@zdtm-listen" };
+	const char *names[] = { "listen.sock", abstract_name("listen") };
 	int listener[2], client[2], server[2], waiting[2][2], foreign, status;
 	struct ucred of_client[2], of_server[2], of_foreign;
 	pid_t child;

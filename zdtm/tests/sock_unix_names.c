@@ -58,10 +58,10 @@ int main(int argc, char **argv)
 	cc = client("closed.sock");
 	cs = xaccept(closed);
 	close(closed);
-	closed = listener("@zdtm-other");
+	closed = listener(abstract_name("other"));
 	bound = xsocket(AF_UNIX, SOCK_STREAM, 0);
 	xbind_unix(bound, "bound.sock");
-	xconnect_unix(bound, "@zdtm-other");
+	xconnect_unix(bound, abstract_name("other"));
 	ba = xaccept(closed);
 	test_daemon();
 	test_waitsig();
