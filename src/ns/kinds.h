@@ -31,7 +31,6 @@ struct ns_store {
 	int *fds; /* fds[id - 1]: nsfs handle once it is made; -1 */
 	uint32_t *own_groups; /* ours, while we have the root task's */
 	size_t n_own_groups;
-	int own_time; /* our own time namespace while we are in another; -1 */
 };
 
 /* The namespace @t is in; NULL: the host's. */
@@ -41,6 +40,8 @@ bool ns_first(const struct restore *r, const struct rtask *t, enum ns_kind kind)
 /* The user namespace of @t is entered last (unshare), as it owns none of t's other namespaces. */
 bool ns_user_late(const struct restore *r, const struct rtask *t);
 
+/* setns() by the hand of @t into the namespace we hold as @fd. */
+int ns_hand_setns(struct rtask *t, int fd, uint64_t flag);
 /* A live task of @ns with a hand; NULL. */
 struct task *ns_any_task(const struct dump *d, const struct ns *ns);
 

@@ -23,8 +23,9 @@ int ns_load(struct restore *r);
 /* CLONE_NEW* flags for the clone3 of task @t (what its parent's hand, or we for the root, lack). */
 uint64_t ns_clone_flags(const struct restore *r, const struct rtask *t);
 /*
- * Before the root is cloned: time namespace offsets (CLOCK_MONOTONIC goes on where the dump left it).
- * After the root is cloned, from outside: uid_map, gid_map, setgroups of a user namespace.
+ * Before the root is cloned: groups it could not set itself. After a task is cloned: uid_map, gid_map,
+ * setgroups of its user namespace; for the root a time namespace (CLOCK_MONOTONIC goes on where the dump left
+ * it).
  */
 int ns_before_root(struct restore *r);
 int ns_after_clone(struct restore *r, struct rtask *t);

@@ -115,7 +115,6 @@ int ns_load(struct restore *r)
 	}
 	r->ns->entries = (NsEntry **)msgs;
 	r->ns->n = n;
-	r->ns->own_time = -1;
 	r->ns->fds = malloc((n + 1) * sizeof(int));
 	if (!r->ns->fds)
 		return log_oom();
@@ -134,7 +133,6 @@ void ns_restore_done(struct restore *r)
 {
 	if (!r->ns)
 		return;
-	timens_leave(r);
 	user_own_groups(r);
 	for (size_t i = 0; r->ns->fds && i < r->ns->n; i++)
 		close_fd(&r->ns->fds[i]);
@@ -163,11 +161,7 @@ uint64_t ns_clone_flags(const struct restore *r, const struct rtask *t)
 
 int ns_before_root(struct restore *r)
 {
-	int err = timens_enter(r);
-
-	if (!err && early_user(r, &r->tasks[0]))
-		err = user_outer_groups(r, &r->tasks[0], NULL);
-	return err;
+	return early_user(r, &r->tasks[0]) ? user_outer_groups(r, &r->tasks[0], NULL) : 0;
 }
 
 static int keep_handle(struct restore *r, const struct rtask *t, const NsEntry *e)
@@ -199,24 +193,7 @@ static int keep_handles(struct restore *r, struct rtask *t)
 	return err;
 }
 
-int ns_after_clone(struct restore *r, struct rtask *t)
-{
-	const NsEntry *user = early_user(r, t);
-	int err = 0;
-
-	if (!t->parent)
-		err = timens_leave(r);
-	if (!err && !t->parent)
-		err = user_own_groups(r);
-	if (!err)
-		err = keep_handles(r, t);
-	if (!err && user && user->task_id == t->msg->id)
-		err = user_restore_maps(r, t, user);
-	return err;
-}
-
-/* setns() by the hand of @t into the namespace we hold as @fd. */
-static int hand_setns(struct rtask *t, int fd, uint64_t flag)
+int ns_hand_setns(struct rtask *t, int fd, uint64_t flag)
 {
 	int theirs, err = remote_give_fds(t->hand, &fd, 1, &theirs);
 
@@ -224,6 +201,22 @@ static int hand_setns(struct rtask *t, int fd, uint64_t flag)
 		return err;
 	err = (int)remote_syscall(t->hand, SYS_setns, theirs, flag);
 	(void)remote_syscall(t->hand, SYS_close, theirs);
+	return err;
+}
+
+int ns_after_clone(struct restore *r, struct rtask *t)
+{
+	const NsEntry *user = early_user(r, t);
+	int err = 0;
+
+	if (!t->parent)
+		err = user_own_groups(r);
+	if (!err)
+		err = keep_handles(r, t);
+	if (!err && user && user->task_id == t->msg->id)
+		err = user_restore_maps(r, t, user);
+	if (!err && !t->parent)
+		err = timens_restore(r, t);
 	return err;
 }
 
@@ -242,8 +235,9 @@ int ns_before_child(struct restore *r, struct rtask *parent, const struct rtask 
 	int err = 0;
 
 	if (pid)
-		err = r->ns->fds[pid->id - 1] < 0 ? -ENOENT
-						  : hand_setns(parent, r->ns->fds[pid->id - 1], CLONE_NEWPID);
+		err = r->ns->fds[pid->id - 1] < 0
+			      ? -ENOENT
+			      : ns_hand_setns(parent, r->ns->fds[pid->id - 1], CLONE_NEWPID);
 	if (err < 0)
 		return log_errno(err, "pid %d: enter pid namespace %u for a child", parent->pid, pid->id);
 	return user && user->task_id == t->msg->id ? user_outer_groups(r, t, parent->hand) : 0;
@@ -259,7 +253,7 @@ int ns_after_child(struct restore *r, struct rtask *parent, const struct rtask *
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", parent->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	err = fd < 0 ? -errno : hand_setns(parent, fd, CLONE_NEWPID);
+	err = fd < 0 ? -errno : ns_hand_setns(parent, fd, CLONE_NEWPID);
 	return err < 0 ? log_errno(err, "pid %d: back to its own pid namespace", parent->pid) : 0;
 }
 
@@ -285,7 +279,7 @@ int ns_enter(struct restore *r, struct rtask *t)
 		if (!must_enter(r, t, order[i], e))
 			continue;
 		err = r->ns->fds[e->id - 1] < 0 ? -ENOENT
-						: hand_setns(t, r->ns->fds[e->id - 1], ns_flags[order[i]]);
+						: ns_hand_setns(t, r->ns->fds[e->id - 1], ns_flags[order[i]]);
 		if (err < 0)
 			return log_errno(err, "pid %d: enter %s namespace %u", t->pid, ns_names[order[i]],
 					 e->id);
@@ -321,7 +315,7 @@ static int enter_late(struct restore *r, struct rtask *t, const NsEntry *user)
 	if (err < 0)
 		return err;
 	if (fd >= 0) {
-		err = hand_setns(t, fd, CLONE_NEWUSER);
+		err = ns_hand_setns(t, fd, CLONE_NEWUSER);
 		return err < 0 ? log_errno(err, "pid %d: enter user namespace %u", t->pid, user->id) : 0;
 	}
 	err = (int)remote_syscall(t->hand, SYS_unshare, CLONE_NEWUSER);

@@ -2,8 +2,8 @@
 /*
  * Time namespaces, time_namespaces(7). Every restored tree gets one, whatever it was in before, so
  * that CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where the dump left them, also on another machine.
- * We unshare it, set its offsets and clone the root into it; then we go back to our own, which
- * setns(2) allows only while we have one thread. Offsets can be set only before the first task is in.
+ * The root's hand unshares it, we set its offsets, which is possible only before the first task is in, and
+ * then the hand enters it. It belongs to the container's user namespace: lxc-attach enters it from there.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -129,54 +129,46 @@ static int time_check(const struct restore *r, const NsEntry *msg)
 }
 
 /* Split so that 0 <= nsec, as the kernel wants it. */
-static int write_offsets(const struct timens_offsets *o)
+static int write_offsets(pid_t pid, const struct timens_offsets *o)
 {
 	int64_t mono_ns = (o->monotonic % NSEC + NSEC) % NSEC, boot_ns = (o->boottime % NSEC + NSEC) % NSEC;
+	char path[48];
 
-	return write_textf_at(AT_FDCWD, "/proc/self/timens_offsets",
-			      "monotonic %lld %lld\nboottime %lld %lld\n",
+	snprintf(path, sizeof(path), "/proc/%d/timens_offsets", pid);
+	return write_textf_at(AT_FDCWD, path, "monotonic %lld %lld\nboottime %lld %lld\n",
 			      (long long)((o->monotonic - mono_ns) / NSEC), (long long)mono_ns,
 			      (long long)((o->boottime - boot_ns) / NSEC), (long long)boot_ns);
 }
 
-int timens_enter(struct restore *r)
+static int enter_new(struct rtask *t, const ClockEntry *c)
 {
-	const ClockEntry *c = r->ns->clock;
 	struct timens_offsets now, off;
-	int err, fd;
+	_cleanup_close_ int fd = -1;
+	char path[48];
+	int err = (int)remote_syscall(t->hand, SYS_unshare, CLONE_NEWTIME);
 
-	if (!c)
-		return 0;
-	fd = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : log_errno(errno, "/proc/self/ns/time");
-	if (unshare(CLONE_NEWTIME) < 0) {
-		err = log_errno(errno, "unshare a time namespace");
-		close(fd);
-		return err;
-	}
-	r->ns->own_time = fd_high(fd);
-	err = machine_clocks(&now);
+	if (!err)
+		err = machine_clocks(&now);
 	if (err < 0)
-		return log_errno(err, "/proc/self/timens_offsets");
+		return err;
 	off.monotonic = c->monotonic_ns - now.monotonic;
 	off.boottime = c->boottime_ns - now.boottime;
-	err = write_offsets(&off);
-	return err < 0 ? log_errno(err, "time namespace offsets (monotonic %+lld s)",
-				   (long long)(off.monotonic / NSEC))
-		       : 0;
+	err = write_offsets(t->pid, &off);
+	if (err < 0)
+		return err;
+	snprintf(path, sizeof(path), "/proc/%d/ns/time_for_children", t->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : ns_hand_setns(t, fd, CLONE_NEWTIME);
 }
 
-int timens_leave(struct restore *r)
+int timens_restore(struct restore *r, struct rtask *t)
 {
-	int fd = r->ns->own_time, err = 0;
+	int err;
 
-	if (fd < 0)
+	if (!r->ns->clock || access("/proc/self/ns/time", F_OK) < 0)
 		return 0;
-	if (setns(fd, CLONE_NEWTIME) < 0)
-		err = log_errno(errno, "back to our own time namespace");
-	close_fd(&r->ns->own_time);
-	return err;
+	err = enter_new(t, r->ns->clock);
+	return err < 0 ? log_errno(err, "pid %d: time namespace", t->pid) : 0;
 }
 
 const struct ns_ops ns_time_ops = { .survey = time_survey, .dump = time_dump, .check = time_check };

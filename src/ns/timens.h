@@ -12,6 +12,5 @@ struct timens_offsets {
 int timens_parse(char *text, struct timens_offsets *ret);
 /* The clocks as the root task reads them now. */
 int timens_clock(struct dump *d, ClockEntry *ret);
-/* We, or rather our next children, are in a new time namespace until timens_leave(). */
-int timens_enter(struct restore *r);
-int timens_leave(struct restore *r);
+/* The root's hand, in its user namespace and with one thread, enters a new time namespace. */
+int timens_restore(struct restore *r, struct rtask *t);
