@@ -422,7 +422,7 @@ static int collect_by_hand(struct mm *m)
 static int collect_mm(struct dump *d, struct task *t)
 {
 	struct mem_table *tab = d->mem;
-	uint32_t flags;
+	uint32_t flags = 0;
 	struct mm *m;
 	int ret;
 

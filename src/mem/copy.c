@@ -66,7 +66,7 @@ static int read_pieces(struct copier *c, char *to, pid_t pid, struct iovec *iov,
 {
 	size_t i = 0;
 
-	while (len) {
+	while (len && i < n) {
 		struct iovec local = { to, len };
 		ssize_t got = process_vm_readv(pid, &local, 1, iov + i, n - i, 0);
 
@@ -74,9 +74,9 @@ static int read_pieces(struct copier *c, char *to, pid_t pid, struct iovec *iov,
 			return fail(c, pid, (uintptr_t)iov[i].iov_base, got < 0 ? -errno : -EIO);
 		to += got;
 		len -= got;
-		for (; got && (size_t)got >= iov[i].iov_len; i++)
+		for (; i < n && got && (size_t)got >= iov[i].iov_len; i++)
 			got -= iov[i].iov_len;
-		if (got) {
+		if (got && i < n) {
 			iov[i].iov_base = (char *)iov[i].iov_base + got;
 			iov[i].iov_len -= got;
 		}

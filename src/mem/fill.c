@@ -92,7 +92,7 @@ static int fill_private(struct feed *f, const struct rtask *t, const struct mm_s
 
 		if (!area_private(a))
 			continue;
-		if (kept)
+		if (kept && parent)
 			ret = fill_kept(&k, a->start, kept);
 		if (ret >= 0)
 			ret = fill_plain(f, st->msg, kept ? kept : a->start, a->end);

@@ -74,7 +74,7 @@ static int add_source(struct mem_table *tab, const struct page_source *s)
 		last->pages += s->pages;
 		return 0;
 	}
-	if (!GROW(tab->sources, tab->n_sources))
+	if (!GROW(tab->sources, tab->n_sources) || !tab->sources)
 		return log_oom();
 	tab->sources[tab->n_sources++] = *s;
 	return 0;

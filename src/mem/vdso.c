@@ -117,10 +117,10 @@ static bool find_symbols(const ProtobufCBinaryData *elf, struct symbols *ret)
 /* movabs $to, %r11; jmp *%r11 */
 static void put_jump(uint8_t *at, uint64_t to)
 {
-	at[0] = 0x49;
-	at[1] = 0xbb;
+	static const uint8_t code[JUMP_SIZE] = { 0x49, 0xbb, [10] = 0x41, 0xff, 0xe3 };
+
+	memcpy(at, code, sizeof(code));
 	memcpy(at + 2, &to, sizeof(to));
-	memcpy(at + 10, "\x41\xff\xe3", 3);
 }
 
 static bool is_function(const struct symbols *s, const Elf64_Sym *sym)
