@@ -356,6 +356,8 @@ static int stage_release(void *ctx)
 	net_unlock(c->lock);
 	c->lock = NULL;
 	(void)run_scripts(c, "pre-resume", false);
+	if (c->opt->shell_job && getpgid(c->r.tasks[0].pid) == c->r.tasks[0].pid)
+		tty_foreground(c->r.tasks[0].pid);
 	return 0;
 }
 
@@ -468,5 +470,10 @@ int engine_restore(const struct options *opt)
 	if (ret < 0)
 		return ret;
 	ret = report(&c, n_tasks, ms);
-	return ret < 0 || opt->detached ? ret : wait_root(root);
+	if (ret < 0 || opt->detached)
+		return ret;
+	ret = wait_root(root);
+	if (opt->shell_job)
+		tty_foreground(0);
+	return ret;
 }

@@ -23,3 +23,8 @@ int tty_prepare_console(struct restore *r, uint32_t index, char **ret_path);
  * when it is not there yet; needs the mounts. No-op for a task that leads no session with a terminal.
  */
 int files_ctty(struct restore *r, struct rtask *t);
+/*
+ * --shell-job: our own terminal is the restored job's while we wait for it. Group @pgrp comes to the
+ * foreground, if we are there; 0: our own again.
+ */
+void tty_foreground(pid_t pgrp);

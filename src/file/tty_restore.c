@@ -6,6 +6,7 @@
  */
 #include <asm/termbits.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -428,6 +429,22 @@ int tty_keep_masters(struct restore *r)
 #endif
 	}
 	return err;
+}
+
+void tty_foreground(pid_t pgrp)
+{
+	sigset_t ttou, old;
+
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &ttou, &old);
+	for (int fd = 0; fd < 3; fd++) {
+		if (!isatty(fd) || (pgrp && tcgetpgrp(fd) != getpgrp()))
+			continue;
+		tcsetpgrp(fd, pgrp ? pgrp : getpgrp());
+		break;
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 int files_ctty(struct restore *r, struct rtask *t)

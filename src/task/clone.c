@@ -273,6 +273,9 @@ static int set_group(struct restore *r, struct rtask *t, bool leaders)
 
 	if (pgid <= 0 || leads != leaders || is_leader(t) || m->n_ns_pids > r->tasks[0].msg->n_ns_pids)
 		return 0;
+	/* A shell's job belongs to the shell that runs us now. */
+	if (r->opt->shell_job && !restore_find_pid(r, pgid))
+		return 0;
 	ret = (int)remote_syscall(t->hand, SYS_setpgid, 0, leads ? 0 : pgid);
 	if (ret == -EPERM && !leads && !restore_find_pid(r, pgid) && !find_helper(r, pgid))
 		ret = lone_group(r, t, pgid);
