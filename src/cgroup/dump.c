@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/procfs.h"
+#include "cgroup/devices.h"
 #include "cgroup/props.h"
 #include "cgroup/table.h"
 #include "image/image.h"
@@ -117,6 +118,8 @@ static int dump_dir_self(int dir, bool v2, CgroupDirEntry *e)
 	e->gid = st.st_gid;
 	e->mode = st.st_mode & 07777;
 	err = dump_xattrs(dir, e);
+	if (!err && v2)
+		err = cg_devices_dump(dir, e);
 	return err < 0 ? err : dump_props(dir, v2, e);
 }
 
@@ -230,7 +233,8 @@ static int collect_sets(struct dump *d)
 	int err = 0;
 
 	for (size_t i = 0; i < d->n_tasks && !err; i++)
-		for (size_t k = 0; k < d->tasks[i]->n_threads && d->tasks[i]->state != TASK_ZOMBIE && !err; k++)
+		for (size_t k = 0; k < d->tasks[i]->n_threads && d->tasks[i]->state != TASK_ZOMBIE && !err;
+		     k++)
 			err = cgroup_id_of(d, d->tasks[i]->threads[k].tid, &id);
 	for (size_t i = 0; i < d->n_ns && !err; i++)
 		if (d->ns[i]->kind == NS_CGROUP)

@@ -2,6 +2,7 @@
 /* cgroups.img read and checked: names are those of props.c, paths are plain, references exist. */
 #include "base/log.h"
 #include "base/map.h"
+#include "cgroup/devices.h"
 #include "cgroup/props.h"
 #include "cgroup/store.h"
 #include "cgroup/table.h"
@@ -27,6 +28,8 @@ static int check_dir(const CgroupHierEntry *h, const CgroupDirEntry *d)
 	for (size_t i = 0; i < d->n_files; i++)
 		if (!name_ok(d->files[i]->name))
 			return -EBADMSG;
+	if (cg_devices_check(d) < 0)
+		return -EBADMSG;
 	for (size_t i = 0; i < d->n_xattrs; i++)
 		if (!startswith(d->xattrs[i]->name, "user.") && !startswith(d->xattrs[i]->name, "trusted."))
 			return -EBADMSG;

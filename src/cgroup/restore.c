@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/parse.h"
 #include "base/procfs.h"
+#include "cgroup/devices.h"
 #include "cgroup/props.h"
 #include "cgroup/store.h"
 
@@ -301,6 +302,8 @@ int cgroup_limits(struct restore *r)
 			if (dir < 0)
 				return log_errno(dir, "cgroup %s%s", t->root, t->msg->dirs[k]->path);
 			err = set_props(r, t, t->msg->dirs[k], dir, PROP_LIMIT);
+			if (!err)
+				err = cg_devices_restore(dir, t->msg->dirs[k]);
 			if (err < 0)
 				return err;
 		}

@@ -14,7 +14,7 @@
 #include "file/kinds.h"
 #include "file/table.h"
 
-#define REFUSED "a BPF program other than systemd's simple traffic filters cannot be read back; detach it"
+#define REFUSED "a BPF program other than simple filters of traffic or devices cannot be read back; detach it"
 
 static bool bpf_match(const struct file_desc *f)
 {
@@ -83,6 +83,8 @@ static int add_attach(BpfEntry *e, const char *path, uint32_t type, uint32_t fla
 /* Where below @top (ours) program @id is attached. */
 static int find_attached(int top, uint32_t id, BpfEntry *e)
 {
+	static const uint32_t types[] = { BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS,
+					  BPF_CGROUP_DEVICE };
 	char path[40], *paths[] = { path, NULL };
 	size_t prefix = snprintf(path, sizeof(path), "/proc/self/fd/%d/.", top);
 	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
@@ -95,12 +97,11 @@ static int find_attached(int top, uint32_t id, BpfEntry *e)
 		_cleanup_close_ int dir =
 			ent->fts_info == FTS_D ? open(ent->fts_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-		for (uint32_t type = BPF_CGROUP_INET_INGRESS; dir >= 0 && type <= BPF_CGROUP_INET_EGRESS;
-		     type++) {
+		for (size_t i = 0; dir >= 0 && i < ARRAY_SIZE(types); i++) {
 			uint32_t flags;
 
-			if (err >= 0 && bpf_attached(dir, type, id, &flags) == 1)
-				err = add_attach(e, ent->fts_path + prefix, type, flags);
+			if (err >= 0 && bpf_attached(dir, types[i], id, &flags) == 1)
+				err = add_attach(e, ent->fts_path + prefix, types[i], flags);
 		}
 	}
 	fts_close(fts);
@@ -158,14 +159,15 @@ static int bpf_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
 static int bpf_deps(struct restore *r, const FileEntry *msg)
 {
 	const BpfEntry *e = msg->bpf;
-	bool bad = e->type != BPF_PROG_TYPE_CGROUP_SKB || e->tag.len != BPF_TAG_SIZE || !e->insns.len ||
+	bool bad = !bpf_type_known(e->type) || e->tag.len != BPF_TAG_SIZE || !e->insns.len ||
 		   e->insns.len % sizeof(struct bpf_insn) ||
 		   e->insns.len / sizeof(struct bpf_insn) > BPF_INSNS_MAX ||
 		   (*e->root_path && !cg_path_ok(e->root_path));
 
 	for (size_t i = 0; i < e->n_attached; i++)
 		bad = bad || (*e->attached[i]->path && !cg_path_ok(e->attached[i]->path)) ||
-		      e->attached[i]->type > BPF_CGROUP_INET_EGRESS;
+		      (e->attached[i]->type > BPF_CGROUP_INET_EGRESS &&
+		       e->attached[i]->type != BPF_CGROUP_DEVICE);
 	if (bad)
 		log_error("%s: bad program; the image is damaged", file_entry_name(msg));
 	return bad ? -EBADMSG : 0;

@@ -129,6 +129,19 @@ static int restore_source(struct bpf_program *p)
 	return fd < 0 ? -EOPNOTSUPP : 0;
 }
 
+/* Device programs are not rewritten at all. */
+bool bpf_type_known(uint32_t type)
+{
+	return type == BPF_PROG_TYPE_CGROUP_SKB || type == BPF_PROG_TYPE_CGROUP_DEVICE;
+}
+
+int bpf_program_by_id(uint32_t id)
+{
+	union bpf_attr attr = { .prog_id = id };
+
+	return sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+}
+
 int bpf_program_read(int fd, struct bpf_program *ret)
 {
 	struct bpf_prog_info info = { 0 };
@@ -136,7 +149,7 @@ int bpf_program_read(int fd, struct bpf_program *ret)
 
 	if (err < 0)
 		return err;
-	if (info.type != BPF_PROG_TYPE_CGROUP_SKB || info.nr_map_ids || info.btf_id)
+	if (!bpf_type_known(info.type) || info.nr_map_ids || info.btf_id)
 		return -EOPNOTSUPP;
 	*ret = (struct bpf_program){ .id = info.id, .type = info.type, .gpl = info.gpl_compatible };
 	memcpy(ret->name, info.name, BPF_OBJ_NAME_LEN);
@@ -149,26 +162,34 @@ int bpf_program_read(int fd, struct bpf_program *ret)
 	return err;
 }
 
-int bpf_attached(int dir, uint32_t type, uint32_t id, uint32_t *ret_flags)
+int bpf_query(int dir, uint32_t type, uint32_t ids[BPF_ATTACHED_MAX], uint32_t *ret_flags)
 {
-	uint32_t ids[64] = { 0 };
 	union bpf_attr attr = { 0 };
 	int err;
 
 	attr.query.target_fd = dir;
 	attr.query.attach_type = type;
 	attr.query.prog_ids = (uintptr_t)ids;
-	attr.query.prog_cnt = ARRAY_SIZE(ids);
+	attr.query.prog_cnt = BPF_ATTACHED_MAX;
 	err = sys_bpf(BPF_PROG_QUERY, &attr);
 	if (err < 0)
 		return err;
-	for (uint32_t i = 0; i < attr.query.prog_cnt && i < ARRAY_SIZE(ids); i++) {
+	*ret_flags = attr.query.attach_flags;
+	return (int)MIN(attr.query.prog_cnt, (uint32_t)BPF_ATTACHED_MAX);
+}
+
+int bpf_attached(int dir, uint32_t type, uint32_t id, uint32_t *ret_flags)
+{
+	uint32_t ids[BPF_ATTACHED_MAX] = { 0 }, flags;
+	int n = bpf_query(dir, type, ids, &flags);
+
+	for (int i = 0; i < n; i++) {
 		if (ids[i] != id)
 			continue;
-		*ret_flags = attr.query.attach_flags;
+		*ret_flags = flags;
 		return 1;
 	}
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 int bpf_attach(int dir, uint32_t type, int prog, uint32_t flags)
