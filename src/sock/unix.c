@@ -293,6 +293,30 @@ static int dump_no_inode(struct dump *d, const struct file_desc *f, UnixEntry *u
 	return 0;
 }
 
+/* The name of an outside peer, for a hand that may stand in another directory. */
+static int absolute_peer(const struct file_desc *f, UnixEntry *u)
+{
+	_cleanup_free_ char *cwd = NULL, *path = NULL;
+	int err;
+
+	if (!u->peer_name.data[0] || u->peer_name.data[0] == '/')
+		return 0;
+	err = readlink_at(f->task->proc, "cwd", &cwd);
+	if (err < 0)
+		return log_errno(err, "%s: its working directory", file_desc_name(f));
+	path = xasprintf("%s/%.*s", cwd, (int)u->peer_name.len, (const char *)u->peer_name.data);
+	if (!path)
+		return log_oom();
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		log_error("%s: the name %s of its peer is too long", file_desc_name(f), path);
+		return -ENAMETOOLONG;
+	}
+	u->peer_name.len = strlen(path);
+	free(u->peer_name.data);
+	u->peer_name.data = (uint8_t *)TAKE_PTR(path);
+	return 0;
+}
+
 static int dump_peer(struct dump *d, const struct file_desc *f, const struct unix_info *i, UnixEntry *u)
 {
 	const struct file_desc *peer;
@@ -313,7 +337,7 @@ static int dump_peer(struct dump *d, const struct file_desc *f, const struct uni
 	if (!is_external(d, u->ino, i->peer) || !u->has_peer_name)
 		return outside(f, u, i->peer);
 	u->peer = UNIX_ENTRY__PEER__EXTERNAL;
-	return 0;
+	return absolute_peer(f, u);
 }
 
 /* Every client that waits must be one of ours. */

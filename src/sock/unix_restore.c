@@ -335,6 +335,16 @@ static bool needs_feeder(struct restore *r, const FileEntry *msg)
 	return false;
 }
 
+static int restore_external(const struct unix_at *at, int fd)
+{
+	struct target to = { NULL, &at->u->peer_name };
+	int err = with_fd(at, fd, connect_fn, &to);
+
+	return err < 0 ? log_errno(err, "%s: connect to %s, which is outside; start its server first",
+				   file_entry_name(at->file), unix_name_text(to.name->data, to.name->len)) :
+			 0;
+}
+
 /* Everything but the socket's own name: peers, listening. @fd is ours. */
 static int restore_links(struct restore *r, const struct unix_at *at, int fd)
 {
@@ -355,7 +365,7 @@ static int restore_links(struct restore *r, const struct unix_at *at, int fd)
 		return to.rec ? with_fd(at, fd, connect_fn, &to) : -ENOMEM;
 	}
 	if (u->peer == UNIX_ENTRY__PEER__EXTERNAL)
-		return with_fd(at, fd, connect_fn, &to);
+		return restore_external(at, fd);
 	return 0;
 }
 
