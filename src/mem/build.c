@@ -74,7 +74,8 @@ uint32_t area_build_prot(const MmEntry *mm, const AreaEntry *a)
 /* @a can be made out of the parent's area @p that lies at its start. */
 static bool same_memory(const AreaEntry *a, const AreaEntry *p)
 {
-	if (a->kind != p->kind || !area_private(p) || (a->flags ^ p->flags) & KEEP_FLAGS)
+	if (a->kind != p->kind || !area_private(p) || (a->flags ^ p->flags) & KEEP_FLAGS ||
+	    !policy_equal(a->policy, p->policy))
 		return false;
 	if (p->flags & AREA_FLAG__ACCOUNT && !(a->flags & AREA_FLAG__ACCOUNT))
 		return false;
@@ -438,6 +439,11 @@ static int map_all(struct restore *r, struct rtask *t, struct mm_state *st, cons
 		ret = map_anon(t, st);
 	if (ret >= 0)
 		ret = map_files(r, t, st);
+	if (ret >= 0)
+		ret = policy_restore_task(t, st->msg);
+	for (size_t i = 0; ret >= 0 && i < st->msg->n_areas; i++)
+		if (!st->kept_end[i])
+			ret = policy_restore_area(t, st->msg->areas[i]);
 	if (ret >= 0)
 		ret = advise_huge(t, st);
 	return ret < 0 ? ret : split_before_fill(t, st);

@@ -3,7 +3,7 @@
  * Areas and mm fields. The kernel shows areas in /proc/PID/smaps, the mapped file behind
  * /proc/PID/map_files, the fields in /proc/PID/stat and auxv; the break is asked by the hand.
  * Not restorable: hugetlb, device memory, userfaultfd registrations, aio and io_uring rings, secretmem,
- * shadow stacks, protection keys. NUMA policies are not kept.
+ * shadow stacks, protection keys.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -448,7 +448,9 @@ static int collect_mm(struct dump *d, struct task *t)
 		m->msg->has_lock_future = true;
 		m->msg->lock_future = MCL_FUTURE | (flags & VF_LOCKONFAULT ? MCL_ONFAULT : 0);
 	}
-	return ret < 0 ? ret : collect_areas(d, m);
+	if (ret >= 0)
+		ret = collect_areas(d, m);
+	return ret < 0 ? ret : policy_collect(m);
 }
 
 int mem_collect(struct dump *d)

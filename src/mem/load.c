@@ -88,7 +88,7 @@ static int check_areas(const struct mm_store *s, const MmEntry *mm)
 		const AreaEntry *a = mm->areas[i];
 
 		if (a->start < last || a->start >= a->end || a->end > TASK_TOP ||
-		    (a->start | a->end | a->offset) & (PAGE - 1) || a->prot > 7)
+		    (a->start | a->end | a->offset) & (PAGE - 1) || a->prot > 7 || !policy_valid(a->policy))
 			return bad(mm, "bad area", a->start);
 		if (!area_object_valid(s, a))
 			return bad(mm, "area of a bad kind", a->start);
@@ -168,6 +168,8 @@ static int check_mm(const struct mm_store *s, const MmEntry *mm)
 		ret = check_runs(s, mm);
 	if (ret >= 0 && (!mm->auxv.len || mm->auxv.len > AUXV_MAX || mm->auxv.len % 16))
 		ret = bad(mm, "bad auxv", mm->auxv.len);
+	if (ret >= 0 && !policy_valid(mm->policy))
+		ret = bad(mm, "bad NUMA policy", 0);
 	return ret;
 }
 

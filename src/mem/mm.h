@@ -64,6 +64,16 @@ int shmem_scan_pages(struct mem_table *tab, struct shmem *s);
 /* Copy all sources into page files; fills @ret (files). Logs. */
 int pages_copy(struct dump *d, struct mem_table *tab, PagesEntry *ret);
 
+/* ---- NUMA policies ---- */
+
+/* Ask for the policies of @m and its areas. Logs. */
+int policy_collect(struct mm *m);
+bool policy_equal(const PolicyEntry *a, const PolicyEntry *b);
+bool policy_valid(const PolicyEntry *p);
+/* mbind of an area (before its pages come), set_mempolicy of the task. Logs. */
+int policy_restore_area(const struct rtask *t, const AreaEntry *a);
+int policy_restore_task(const struct rtask *t, const MmEntry *mm);
+
 /* ---- vdso ---- */
 
 /* The running kernel's vdso, as this process has it. -ENOENT: it has none. */

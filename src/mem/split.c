@@ -22,7 +22,7 @@ static bool same_name(const AreaEntry *a, const AreaEntry *b)
 bool area_mergeable(const AreaEntry *a, const AreaEntry *b)
 {
 	if (a->end != b->start || a->kind != b->kind || a->prot != b->prot || a->flags != b->flags ||
-	    !area_private(a) || !area_private(b) || !same_name(a, b))
+	    !area_private(a) || !area_private(b) || !same_name(a, b) || !policy_equal(a->policy, b->policy))
 		return false;
 	return a->kind == AREA_KIND__ANON ||
 	       (a->object == b->object && b->offset - a->offset == b->start - a->start);
