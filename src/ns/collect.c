@@ -55,7 +55,8 @@ static int collect_one(struct dump *d, struct task *t, enum ns_kind kind, uint64
 	uint64_t ino = 0;
 	int err, fd = ns_open(t, kind);
 
-	if (fd < 0 && t->state == TASK_ZOMBIE) {
+	/* The survey's tasks run, and some end. */
+	if (fd < 0 && (t->state == TASK_ZOMBIE || (t->parent && (fd == -ESRCH || fd == -ENOENT)))) {
 		t->ns[kind] = t->parent ? t->parent->ns[kind] : NULL;
 		return 0;
 	}

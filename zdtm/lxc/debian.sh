@@ -61,10 +61,11 @@ case_restore() {
 	works
 }
 
-case_ttys() {
+case_console() {
 	begin
+	python3 "$LAB_TOP/zdtm/lxc/console.py" --login "$CT" || fail "no login on the console before the dump"
 	lab_there_and_back
-	python3 "$LAB_TOP/zdtm/lxc/console.py" --login "$CT" "$CTCR" console --ct "$CT" -t 1 || fail "no login on tty1"
+	python3 "$LAB_TOP/zdtm/lxc/console.py" --login "$CT" "$CTCR" console --ct "$CT" || fail "no login on the console"
 }
 
 case_five_times() {
