@@ -3,9 +3,9 @@
  * Terminals at the dump: pty masters and slaves, /dev/tty, and terminals of the host. tty_ioctl(4), pty(7).
  *
  * A terminal is (devpts instance, index). termios, window size, lock, packet mode by ioctl on the stolen
- * descriptor; the session whose controlling terminal it is by asking its leader's hand. Not carried over:
- * which of several paths /dev/tty was opened by (it comes back as the slave), characters typed and not read
- * yet. Restore: tty_restore.c.
+ * descriptor; the session whose controlling terminal it is by asking its leader's hand; what is under way by
+ * tty_queue.c. Not carried over: /dev/tty as such (it comes back as the slave), output not read in packet
+ * mode. Restore: tty_restore.c.
  */
 #include <asm/termbits.h>
 #include <fcntl.h>
@@ -23,6 +23,7 @@
 #include "file/kinds.h"
 #include "file/table.h"
 #include "file/tty_kind.h"
+#include "file/tty_queue.h"
 #include "mnt/mnt.h"
 
 #define IS_PTS_MAJOR(m) ((m) >= UNIX98_PTY_SLAVE_MAJOR && (m) < UNIX98_PTY_SLAVE_MAJOR + 8)
@@ -196,20 +197,55 @@ static int fill_session(struct dump *d, const struct file_desc *slave, const str
 	return 0;
 }
 
+static int keep_bytes(ProtobufCBinaryData *to, protobuf_c_boolean *has, char *data, size_t len)
+{
+	if (!data)
+		return 0;
+	*to = binary_take(data, len);
+	*has = true;
+	return 0;
+}
+
+/* Typed and written data under way. */
+static int fill_queues(struct dump *d, const struct terminal *t, TtyState *s)
+{
+	const struct file_desc *slave = find_end(d, t, false), *master = find_end(d, t, true);
+	_cleanup_close_ int own = -1;
+	char *data;
+	size_t len;
+	int err = 0;
+
+	if (t->pty && slave)
+		err = tty_peek_input(slave->fd, &data, &len);
+	if (t->pty && slave && err >= 0)
+		err = keep_bytes(&s->to_slave, &s->has_to_slave, data, len);
+	if (err < 0 || !master || !slave)
+		return err;
+	if (s->packet) {
+		if (ioctl(master->fd, FIONREAD, &err) == 0 && err > 0)
+			log_warn("%s: output not read yet, in packet mode: lost", file_desc_name(master));
+		return 0;
+	}
+	own = ioctl(master->fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (own < 0)
+		return 0; /* locked */
+	err = tty_peek_output(master->fd, own, &data, &len);
+	return err < 0 ? err : keep_bytes(&s->to_master, &s->has_to_master, data, len);
+}
+
 static int fill_state(struct dump *d, const struct file_desc *f, const struct terminal *t, TtyEntry *e)
 {
 	const struct file_desc *slave = is_master(f) ? find_end(d, t, false) : f;
 	TtyState *s = e->state = MSG_NEW(TtyState, tty_state);
-	int err, queued = 0;
+	int err;
 
 	if (!s)
 		return -ENOMEM;
 	err = fill_ioctls(f, s);
+	if (err >= 0)
+		err = fill_queues(d, t, s);
 	if (err < 0 || !slave)
 		return err;
-	if (ioctl(slave->fd, FIONREAD, &queued) == 0 && queued)
-		log_warn("%s: %d characters typed and not read yet are not carried over",
-			 file_desc_name(slave), queued);
 	if (t->pty) {
 		s->has_uid = s->has_gid = s->has_mode = true;
 		s->mode = slave->st.st_mode;

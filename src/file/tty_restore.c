@@ -17,6 +17,7 @@
 #include "file/table.h"
 #include "file/tty.h"
 #include "file/tty_kind.h"
+#include "file/tty_queue.h"
 #if __has_include("file/keeper.h")
 #include "file/keeper.h"
 #define HAVE_KEEPER 1
@@ -360,15 +361,38 @@ static int set_foreground(struct restore *r, const FileEntry *msg, int fd)
 	return err;
 }
 
+/* What was under way. @fd is the state's own description; the slave is opened once more if there is a master.
+ */
+static int fill_queues(const TtyState *s, const struct tty_pty *p, int fd)
+{
+	_cleanup_close_ int own = -1;
+	int slave = fd, err = 0;
+
+	if (!s->has_to_slave && !s->has_to_master)
+		return 0;
+	if (p)
+		slave = own = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (slave < 0)
+		return -EIO;
+	if (s->has_to_slave)
+		err = tty_put_input(slave, (const char *)s->to_slave.data, s->to_slave.len);
+	if (err >= 0 && s->has_to_master)
+		err = tty_put_output(slave, (const char *)s->to_master.data, s->to_master.len);
+	return err;
+}
+
 /* Attributes that would be in the way while descriptors are made. */
 static int set_state(struct restore *r, const FileEntry *msg, int fd)
 {
 	const TtyState *s = msg->tty->state;
 	struct tty_pty *p = pty_by_id(r->files, msg->tty->tty_id);
-	int v = 1;
+	int v = 1, err;
 
 	if (ioctl(fd, TCSETS2, s->termios.data) < 0 || ioctl(fd, TIOCSWINSZ, s->winsize.data) < 0)
 		return -errno;
+	err = fill_queues(s, p, fd);
+	if (err < 0)
+		return err;
 	if (s->packet && ioctl(fd, TIOCPKT, &v) < 0)
 		return -errno;
 	if (s->locked && ioctl(fd, TIOCSPTLCK, &v) < 0)
@@ -378,8 +402,8 @@ static int set_state(struct restore *r, const FileEntry *msg, int fd)
 	if (p && s->has_uid && s->has_gid && s->has_mode) {
 		_cleanup_close_ int slave =
 			ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-		int err = slave < 0 ? 0 : file_chown(r, slave, s->uid, s->gid);
 
+		err = slave < 0 ? 0 : file_chown(r, slave, s->uid, s->gid);
 		if (err < 0 || (slave >= 0 && fchmod(slave, s->mode & 07777) < 0))
 			return err < 0 ? err : -errno;
 	}
