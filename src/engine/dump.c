@@ -75,8 +75,10 @@ static void undo_image(void *ctx)
 static int stage_pre_dump(void *ctx)
 {
 	struct dumping *c = ctx;
+	int ret = c->announced ? 0 : scripts_run(c->opt, "pre-dump", image_dirfd(c->d.img), c->opt->pid);
 
-	return scripts_run(c->opt, "pre-dump", image_dirfd(c->d.img), c->opt->pid);
+	c->announced = true; /* once, however often the road is begun again */
+	return ret;
 }
 
 /* Let everybody go; the tree may be held partly. */
@@ -303,10 +305,10 @@ static int stage_end(void *ctx)
 	}
 	undo_objects(c);
 	undo_infect(c);
-	undo_namespaces(c);
 	if (c->opt->leave_stopped)
 		ret = stop_tree(c);
 	undo_netlock(c);
+	undo_namespaces(c);
 	let_go(c);
 	return ret;
 }

@@ -16,7 +16,7 @@ struct dumping {
 	struct freezer *freezer; /* NULL: host tasks */
 	struct guardian guardian;
 	struct netlock *lock;
-	bool locked_by_script, refused;
+	bool announced, locked_by_script, refused;
 	struct mem_stats mem;
 	size_t n_tasks, n_threads;
 	double begin_ms, frozen_ms, thawed_ms, end_ms;
