@@ -71,6 +71,10 @@ full_refused() {
 	lxc-attach -n "$CT" -- /bin/head -c 1 /dev/full 2>&1 | grep -q 'Operation not permitted'
 }
 
+case_modes() { # no container: --cgroup-root and --manage-cgroups
+	"$LAB_TOP/zdtm/lxc/cgmodes.py" "$CTCR" "$DIR" || fail "modes"
+}
+
 case_failure() { # nothing of a restore that fails is left
 	lab_create
 	lab_start
