@@ -71,7 +71,7 @@ static int collect_some(struct mm *m, size_t from, size_t *ret_n)
 	struct remote *h = m->task->hand;
 	size_t n = MIN(m->msg->n_areas - from, (size_t)AREAS_AT_ONCE);
 	struct answer *a = remote_alloc(h, n * sizeof(*a));
-	const struct remote_call *calls[AREAS_AT_ONCE];
+	const struct remote_call *calls[AREAS_AT_ONCE] = { NULL };
 	int ret;
 
 	for (size_t i = 0; i < n; i++)
@@ -157,9 +157,10 @@ int policy_restore_task(const struct rtask *t, const MmEntry *mm)
 	else
 		ret = remote_syscall(t->hand, SYS_set_mempolicy, mm->policy->mode,
 				     put_nodes(t->hand, mm->policy), NODES);
-	if (ret == -EINVAL || ret == -ENOSYS)
-		ret = 0;
-	else if (ret < 0)
+	if ((ret == -EINVAL || ret == -ENOSYS) && mm->policy)
+		log_warn("pid %d: its NUMA policy %x does not fit this machine and is left out", t->msg->pid,
+			 mm->policy->mode);
+	else if (ret < 0 && ret != -ENOSYS)
 		return log_errno(ret, "pid %d: set_mempolicy", t->msg->pid);
 	return 0;
 }
