@@ -167,13 +167,13 @@ static int share_add(struct share *s, struct task *t)
 		size_t mid = (lo + hi) / 2;
 		int c = sys_kcmp(t->pid, s->reps[mid]->pid, s->type, 0, 0);
 
-		if (c < 0)
+		if (c < 0 && errno != ESRCH) /* the survey's tasks run; one that has ended shares nothing */
 			return log_errno(-errno, "pid %d: kcmp", t->pid);
 		if (c == 0) {
 			*share_id(s, t) = *share_id(s, s->reps[mid]);
 			return 0;
 		}
-		if (c == 1)
+		if (c == 1 || c < 0)
 			hi = mid;
 		else
 			lo = mid + 1;

@@ -113,6 +113,27 @@ case_lxc_checkpoint() {
 	lab_ping
 }
 
+# Tasks come and go all the time: the survey meets the dead, the freeze the half-born.
+case_forking() {
+	local i out
+	lab_create
+	cat >> "/var/lib/lxc/$CT/rootfs/etc/inittab" <<-'END'
+		::once:/bin/sh -c "while :; do /bin/true | /bin/cat; done"
+		::once:/bin/sh -c "while :; do (/bin/true & wait); done"
+	END
+	lab_start
+	for i in $(seq 15); do
+		rm -rf "$DIR/img"
+		out=$("$CTCR" dump --ct "$CT" -D "$DIR/img" --leave-running 2>&1) || fail "dump $i: $out"
+	done
+	lab_counts_on
+	for i in 1 2 3; do
+		rm -rf "$DIR/img"
+		lab_there_and_back
+	done
+	lab_ping
+}
+
 # What cannot be is said in one line, and changes nothing.
 case_refusals() {
 	local out
