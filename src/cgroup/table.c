@@ -88,36 +88,54 @@ static char *strip_inside(const char *path, const char *inside)
 	return len == tail ? strdup("/") : strndup(path, len - tail);
 }
 
-/* *@ret is NULL when it cannot be told from @pid. */
-static int ns_root_by(const struct ns *ns, pid_t pid, const char *ctrl, char **ret)
+static void view_done(struct cg_view *v)
 {
-	struct cg_lines lines _cleanup_cg_lines_ = { 0 };
-	struct inside in = { .pid = pid };
-	const struct cg_line *out, *inner;
-	int err = cg_read(pid, &lines);
+	cg_lines_done(&v->out);
+	cg_lines_done(&v->in);
+	*v = (struct cg_view){ 0 };
+}
 
+static int view_of(struct cg_view *v, const struct ns *ns, pid_t pid)
+{
+	struct inside in = { .pid = pid };
+	int err;
+
+	if (v->ns == ns && v->pid == pid)
+		return 0;
+	view_done(v);
+	err = cg_read(pid, &v->out);
 	if (!err)
 		err = ns_visit(ns->fd, read_inside, &in);
-	if (err == -ENOENT || err == -ESRCH)
-		return 0;
 	if (err < 0)
 		return err;
-	out = cg_find(&lines, ctrl);
-	inner = cg_find(&in.lines, ctrl);
-	*ret = out && inner ? strip_inside(out->path, inner->path) : NULL;
-	cg_lines_done(&in.lines);
+	v->in = in.lines;
+	v->ns = ns;
+	v->pid = pid;
 	return 0;
 }
 
+/* The root of @ns in the hierarchy @ctrl; *@ret is NULL when it cannot be told from any task. */
 static int ns_root(const struct dump *d, const struct ns *ns, const char *ctrl, char **ret)
 {
-	int err = 0;
+	struct cg_view *v = &d->cgroups->view;
 
 	*ret = NULL;
-	for (size_t i = 0; i < d->n_tasks && !*ret && !err; i++)
-		if (d->tasks[i]->ns[NS_CGROUP] == ns && d->tasks[i]->state != TASK_ZOMBIE)
-			err = ns_root_by(ns, d->tasks[i]->pid, ctrl, ret);
-	return err;
+	for (size_t i = 0; i < d->n_tasks && !*ret; i++) {
+		const struct cg_line *out, *in;
+		int err;
+
+		if (d->tasks[i]->ns[NS_CGROUP] != ns || d->tasks[i]->state == TASK_ZOMBIE)
+			continue;
+		err = view_of(v, ns, d->tasks[i]->pid);
+		if (err == -ESRCH || err == -ENOENT)
+			continue; /* it has ended */
+		if (err < 0)
+			return err;
+		out = cg_find(&v->out, ctrl);
+		in = cg_find(&v->in, ctrl);
+		*ret = out && in ? strip_inside(out->path, in->path) : NULL;
+	}
+	return 0;
 }
 
 static int common_with(pid_t tid, const char *ctrl, char **common)
@@ -247,6 +265,7 @@ void cgroup_dump_done(struct dump *d)
 		free(t->hiers[i].ctrl);
 		free(t->hiers[i].root);
 	}
+	view_done(&t->view);
 	free(t->sets);
 	free(t->hiers);
 	free(t);

@@ -18,7 +18,15 @@ struct cg_set {
 	char **paths;
 };
 
+/* What @pid of @ns reads of itself from outside and from inside; kept, as each look inside costs a thread. */
+struct cg_view {
+	const struct ns *ns;
+	pid_t pid;
+	struct cg_lines out, in;
+};
+
 struct cgroup_table {
+	struct cg_view view;
 	struct cg_hier *hiers;
 	size_t n_hiers;
 	struct cg_set *sets; /* sets[id - 1] */
