@@ -260,7 +260,12 @@ static int find_one(const struct source_world *w, struct source_list *l, struct 
 	struct mnt_source *s;
 	int err;
 
-	s = name ? NULL : find_source(l, m, &rel);
+	s = find_source(l, m, &rel);
+	/* LXC calls every console external, also one that lies on the container's own devpts. */
+	if (name && s && s->kind == MNT_SOURCE_ENTRY__KIND__FS && streq(m->fstype, "devpts"))
+		name = NULL;
+	if (name)
+		s = NULL;
 	if (s && !m->idmapped && !(m->up && streq(m->point, "/"))) {
 		/* The file system is made by the first namespace that shows it. */
 		return set_from(m, s, s->kind == MNT_SOURCE_ENTRY__KIND__FS ? m->root + 1 : rel);

@@ -77,6 +77,16 @@ case_five_times() {
 	works
 }
 
+case_lxc_checkpoint() {
+	export CTCR_LIBEXEC=${CTCR%/*}/libexec
+	begin
+	"$LAB_TOP/lxc/lxc-checkpoint" -s -n "$CT" -D "$DIR/img" || fail "dump: $(tail -5 "$DIR/img/dump.log")"
+	wait_for 5 lab_is STOPPED || fail "after the dump it is $(lab_state)"
+	"$LAB_TOP/lxc/lxc-checkpoint" -r -n "$CT" -D "$DIR/img" || fail "restore: $(tail -5 "$DIR/img/restore.log")"
+	wait_for 5 lab_is RUNNING || fail "after the restore it is $(lab_state)"
+	works
+}
+
 case_running() {
 	begin
 	lab_dump "$DIR/img" --leave-running
