@@ -177,6 +177,7 @@ void holder_stop(struct holder *h)
 {
 	if (h->sock < 0)
 		return;
+	shutdown(h->sock, SHUT_RDWR); /* others may have inherited it */
 	close_fd(&h->sock);
 	while (waitpid(h->pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
