@@ -51,6 +51,21 @@ kept" ] || fail "files: $(inside 'cat /srv/dir/file /srv/one /srv/tmp/file' 2>&1
 	inside 'echo new > /srv/dir/new' && [ "$(cat "$DIR/host dir/new")" = new ] || fail "the bind is not the host's"
 }
 
+# In a user namespace: root inside is 100000 outside.
+case_idmap() {
+	printf 'lxc.idmap = %s 0 100000 65536\n' u g > "$DIR/more.conf"
+	lab_create
+	chown -Rh 100000:100000 "/var/lib/lxc/$CT/rootfs"
+	chmod 755 "/var/lib/lxc/$CT"
+	lab_start
+	lab_there_and_back
+	lab_ping
+	[ "$(inside 'cat /proc/self/uid_map; id -u' | tr -s ' \n' ' ')" = " 0 100000 65536 0 " ] ||
+		fail "ids: $(inside 'cat /proc/self/uid_map; id -u')"
+	rm -rf "$DIR/img"
+	lab_there_and_back
+}
+
 case_two_links() {
 	local before
 	begin <<-END
