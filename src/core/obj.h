@@ -16,7 +16,7 @@
 /* A description at dump time. */
 struct file_desc {
 	uint32_t id; /* from 1: FileEntry.id */
-	int fd; /* our own descriptor of it (pidfd_getfd): fstat, getsockopt, ioctl on it are safe */
+	int fd; /* our own descriptor of it (pidfd_getfd), in the survey too: fstat, getsockopt, ioctl are safe */
 	struct task *task; /* a task that holds it */
 	int task_fd; /* under this number; -1: only mapped, or an executable */
 	struct stat st;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/syscalls.h"
 #include "cgroup/cg.h"
 #include "file/bpf.h"
 #include "file/kinds.h"
@@ -23,10 +22,9 @@ static bool bpf_match(const struct file_desc *f)
 
 static int bpf_survey(struct dump *d, const struct file_desc *f)
 {
-	_cleanup_close_ int fd = sys_pidfd_getfd(f->task->pidfd, f->task_fd);
 	_cleanup_(bpf_program_done) struct bpf_program p = { 0 };
 
-	if (fd < 0 || bpf_program_read(fd, &p) != -EOPNOTSUPP)
+	if (bpf_program_read(f->fd, &p) != -EOPNOTSUPP)
 		return 0;
 	return dump_obstacle(d, "%s: " REFUSED, file_desc_name(f));
 }

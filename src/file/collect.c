@@ -178,14 +178,16 @@ static int collect_fd(struct dump *d, struct fd_table *table, int number)
 	int err = desc_read(table->task, number, &f, &cloexec);
 
 	if (err < 0)
-		return log_errno(err, "pid %d fd %d: cannot be read in /proc", table->task->pid, number);
+		return d->files->running ? 0
+					 : log_errno(err, "pid %d fd %d: /proc", table->task->pid, number);
 	err = steal(table->task, f);
 	if (err < 0) {
-		log_errno(err, "pid %d fd %d (%s): pidfd_getfd", table->task->pid, number, f->link);
+		if (!d->files->running)
+			log_errno(err, "pid %d fd %d (%s): pidfd_getfd", table->task->pid, number, f->link);
 		desc_free(f);
-		return err;
+		return d->files->running ? 0 : err;
 	}
-	if (strstr(f->fdinfo, "\nlock:"))
+	if (strstr(f->fdinfo, "\nlock:") && !d->files->running)
 		fdinfo = strdup(f->fdinfo);
 	if (!GROW(table->fds, table->n)) {
 		desc_free(f);
@@ -200,7 +202,7 @@ static int collect_fd(struct dump *d, struct fd_table *table, int number)
 	return fdinfo ? locks_collect(d, table, s, fdinfo) : 0;
 }
 
-static int collect_table(struct dump *d, struct task *t)
+int files_collect_table(struct dump *d, struct task *t)
 {
 	struct file_table *files = d->files;
 	struct fd_table *table;
@@ -209,7 +211,7 @@ static int collect_table(struct dump *d, struct task *t)
 	int err = proc_list(t->proc, "fd", &list, &n);
 
 	if (err < 0)
-		return log_errno(err, "pid %d: /proc/%d/fd", t->pid, t->pid);
+		return files->running ? 0 : log_errno(err, "pid %d: /proc/%d/fd", t->pid, t->pid);
 	if (!GROW(files->tables, files->n_tables))
 		return log_oom();
 	table = &files->tables[files->n_tables++];
@@ -235,7 +237,7 @@ static void raise_nofile(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-static struct file_table *files_of(struct dump *d)
+struct file_table *files_of(struct dump *d)
 {
 	if (!d->files) {
 		raise_nofile();
@@ -279,7 +281,7 @@ int files_collect(struct dump *d)
 			continue;
 		err = check_sharing(d->tasks[i]);
 		if (err >= 0 && d->tasks[i]->files_first)
-			err = collect_table(d, d->tasks[i]);
+			err = files_collect_table(d, d->tasks[i]);
 	}
 	if (err >= 0)
 		err = collect_held(d);
@@ -352,62 +354,6 @@ const struct file_desc *files_by_inode(struct dump *d, dev_t dev, ino_t ino)
 		if (g->descs[i]->st.st_dev == dev && g->descs[i]->st.st_ino == ino)
 			return g->descs[i];
 	return NULL;
-}
-
-static int survey_fd(struct dump *d, struct task *t, int number)
-{
-	_cleanup_(desc_cleanup) struct file_desc *f = NULL;
-	const struct file_ops *ops;
-	bool cloexec;
-	int err = desc_read(t, number, &f, &cloexec);
-
-	if (err == -ENOENT || err == -ESRCH)
-		return 0; /* closed meanwhile */
-	if (err < 0)
-		return log_errno(err, "pid %d fd %d: cannot be read in /proc", t->pid, number);
-	ops = file_ops_match(f);
-	if (!ops)
-		return dump_obstacle(d, "pid %d fd %d (%s): a kind of file ctcr does not know; close it",
-				     t->pid, number, f->link);
-	if (strstr(f->fdinfo, "\nlock:") && !d->opt->file_locks)
-		return dump_obstacle(d, "%s: has a file lock; pass --file-locks", file_desc_name(f));
-	return ops->survey ? ops->survey(d, f) : 0;
-}
-
-/* Threads with descriptors of their own (CLONE_THREAD without CLONE_FILES). */
-static int survey_threads(struct dump *d, struct task *t)
-{
-	_cleanup_free_ int *tids = NULL;
-	size_t n;
-
-	if (proc_list(t->proc, "task", &tids, &n) < 0)
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		if (tids[i] != t->pid && sys_kcmp(t->pid, tids[i], KCMP_FILES, 0, 0) > 0)
-			return dump_obstacle(
-				d, "pid %d: thread %d has a descriptor table of its own; not supported",
-				t->pid, tids[i]);
-	return 0;
-}
-
-int files_survey(struct dump *d)
-{
-	for (size_t i = 0; i < d->n_tasks; i++) {
-		struct task *t = d->tasks[i];
-		_cleanup_free_ int *list = NULL;
-		size_t n;
-		int err = t->state == TASK_ZOMBIE ? -ENOENT : proc_list(t->proc, "fd", &list, &n);
-
-		if (err < 0)
-			continue; /* a zombie, or gone meanwhile */
-		for (size_t j = 0; j < n && err >= 0; j++)
-			err = survey_fd(d, t, list[j]);
-		if (err >= 0)
-			err = survey_threads(d, t);
-		if (err < 0)
-			return err;
-	}
-	return 0;
 }
 
 static void groups_free(struct map *m)

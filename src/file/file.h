@@ -6,7 +6,8 @@
 
 #include "core/obj.h"
 
-/* Survey: go through all descriptors of all tasks without stopping them. */
+/* Survey: go through all descriptions of all tasks without stopping them; after tree_share(), ns_collect().
+ */
 int files_survey(struct dump *d);
 /* Steal and identify every descriptor of every task (tasks are held; hands exist). */
 int files_collect(struct dump *d);

@@ -27,11 +27,26 @@ static bool nsfd_match(const struct file_desc *f)
 	return kind_of(f->link) >= 0;
 }
 
+#define EMPTY "a namespace no process of the container lives in; close it"
+
+/* Ours, which is the host's. */
+static bool is_own(const struct file_desc *f)
+{
+	uint64_t own;
+
+	return proc_ns_ino(getpid(), ns_names[kind_of(f->link)], &own) == 0 && own == f->st.st_ino;
+}
+
+static int nsfd_survey(struct dump *d, const struct file_desc *f)
+{
+	return dump_find_ns(d, f->st.st_ino) || is_own(f) ? 0
+							  : dump_obstacle(d, "%s: " EMPTY, file_desc_name(f));
+}
+
 static int nsfd_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
 {
 	NsfdEntry *e = MSG_NEW(NsfdEntry, nsfd_entry);
 	struct ns *ns = dump_find_ns(d, f->st.st_ino);
-	uint64_t own;
 
 	if (!e)
 		return log_oom();
@@ -42,9 +57,8 @@ static int nsfd_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
 		e->ns_id = ns->id;
 		return 0;
 	}
-	if (proc_ns_ino(getpid(), ns_names[e->kind], &own) < 0 || own != f->st.st_ino) {
-		log_error("%s: a namespace no process of the container lives in; close it",
-			  file_desc_name(f));
+	if (!is_own(f)) {
+		log_error("%s: " EMPTY, file_desc_name(f));
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -78,6 +92,7 @@ const struct file_ops nsfd_ops = {
 	.name = "namespace",
 	.kind = FILE_ENTRY__KIND_NSFD,
 	.match = nsfd_match,
+	.survey = nsfd_survey,
 	.dump = nsfd_dump,
 	.deps = nsfd_deps,
 	.restore = nsfd_restore,

@@ -17,6 +17,17 @@ static bool pidfd_match(const struct file_desc *f)
 	return streq(f->link, "anon_inode:[pidfd]") || startswith(f->link, "pidfd:[");
 }
 
+#define OUTSIDE "is of process %d outside the container or of a single thread; close it"
+
+static int pidfd_survey(struct dump *d, const struct file_desc *f)
+{
+	const char *p = key_value(f->fdinfo, "Pid");
+	int pid = p ? atoi(p) : 0;
+
+	return pid == -1 || dump_find_task(d, pid) ? 0
+						   : dump_obstacle(d, "%s: " OUTSIDE, file_desc_name(f), pid);
+}
+
 static int pidfd_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
 {
 	PidfdEntry *e = MSG_NEW(PidfdEntry, pidfd_entry);
@@ -31,8 +42,7 @@ static int pidfd_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
 	if (pid == -1)
 		return 0;
 	if (pid <= 0 || !dump_find_task(d, pid) || pid_to_ns(d, pid, &e->pid) < 0) {
-		log_error("%s: is of process %d outside the container or of a single thread; close it",
-			  file_desc_name(f), pid);
+		log_error("%s: " OUTSIDE, file_desc_name(f), pid);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -72,6 +82,7 @@ const struct file_ops pidfd_ops = {
 	.name = "pidfd",
 	.kind = FILE_ENTRY__KIND_PIDFD,
 	.match = pidfd_match,
+	.survey = pidfd_survey,
 	.dump = pidfd_dump,
 	.restore = pidfd_restore,
 };

@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "file/kinds.h"
 #include "file/table.h"
 #include "mnt/mnt.h"
@@ -91,11 +92,62 @@ static bool other_end_outside(struct dump *d, const struct file_desc *f)
 	return poll(&p, 1, 0) >= 0 && !(p.revents & (reads ? POLLHUP : POLLERR));
 }
 
+static bool outside_is_fine(struct dump *d, const struct file_desc *f)
+{
+	return d->opt->criu || d->opt->shell_job || options_external(d->opt, f->link, NULL);
+}
+
+static bool holds(pid_t pid, const char *link)
+{
+	_cleanup_close_ int proc = proc_open(pid);
+	_cleanup_free_ int *fds = NULL;
+	bool found = false;
+	size_t n = 0;
+
+	if (proc < 0 || proc_list(proc, "fd", &fds, &n) < 0)
+		return false;
+	for (size_t i = 0; i < n && !found; i++) {
+		_cleanup_free_ char *text = NULL;
+		char path[32];
+
+		snprintf(path, sizeof(path), "fd/%d", fds[i]);
+		found = readlink_at(proc, path, &text) == 0 && streq(text, link);
+	}
+	return found;
+}
+
+/* Some process that is neither in the tree nor ourselves has it open; else it may be in flight in a socket.
+ */
+static bool held_by_stranger(struct dump *d, const char *link)
+{
+	_cleanup_free_ int *pids = NULL;
+	size_t n = 0;
+
+	if (proc_list(AT_FDCWD, "/proc", &pids, &n) < 0)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] != getpid() && !dump_find_task(d, pids[i]) && holds(pids[i], link))
+			return true;
+	return false;
+}
+
+static int pipe_survey(struct dump *d, const struct file_desc *f)
+{
+	if (!is_unnamed(f) || !other_end_outside(d, f) || outside_is_fine(d, f) ||
+	    !held_by_stranger(d, f->link))
+		return 0;
+	return dump_obstacle(
+		d,
+		"%s: its other end is outside the container; pass --external '%s' here and --inherit-fd "
+		"'fd[N]:%s' at the restore",
+		file_desc_name(f), f->link, f->link);
+}
+
 static int check_outside(struct dump *d, const struct file_desc *f, PipeEntry *e)
 {
 	if (!is_unnamed(f) || !other_end_outside(d, f))
 		return 0;
-	if (!d->opt->criu && !d->opt->shell_job && !options_external(d->opt, f->link, NULL)) {
+	if (!outside_is_fine(d, f)) {
 		log_error("%s: its other end is outside the container; pass --external '%s' here and "
 			  "--inherit-fd "
 			  "'fd[N]:%s' at the restore",
@@ -322,6 +374,7 @@ const struct file_ops pipe_ops = {
 	.name = "pipe",
 	.kind = FILE_ENTRY__KIND_PIPE,
 	.match = pipe_match,
+	.survey = pipe_survey,
 	.dump = pipe_dump,
 	.deps = pipe_deps,
 	.maker = pipe_maker,

@@ -35,6 +35,7 @@ struct file_lock {
 };
 
 struct file_table {
+	bool running; /* the survey's: descriptors may be closed at any moment */
 	struct file_desc **descs; /* by id - 1 */
 	size_t n;
 	struct map groups; /* map_mix(st_dev, st_ino) to struct file_group */
@@ -161,6 +162,9 @@ int hand_open(struct remote *hand, const char *path, int flags);
 /* The task in mount namespace @mnt_ns_id (0: any). */
 struct rtask *maker_in_mnt(struct restore *r, uint32_t mnt_ns_id);
 
+/* collect.c: the table of the dump, made on first use; all descriptors of @t entered. */
+struct file_table *files_of(struct dump *d);
+int files_collect_table(struct dump *d, struct task *t);
 /* Is @number the control socket of a hand in @t's descriptor table? collect.c */
 bool is_hands_own(struct dump *d, struct task *t, int number);
 /* tty.c: the controlling terminals nobody has open are descriptions too. */

@@ -327,6 +327,30 @@ static int fill(struct dump *d, const struct file_desc *f, TtyEntry *e)
 	return fill_state(d, f, &t, e);
 }
 
+#define OF_THE_HOST "is a terminal of the host; pass --shell-job, or start it without a terminal"
+
+/* A terminal that cannot be made again: the host's own, unless a container shows it by a mount (LXC's
+ * console). */
+static bool is_refused(struct dump *d, const TtyEntry *e)
+{
+	if (d->opt->shell_job || tty_is_external(d, e))
+		return false;
+	return e->kind == TTY_OTHER || (e->master_outside && !d->tasks[0]->ns[NS_MNT]);
+}
+
+static int tty_survey(struct dump *d, const struct file_desc *f)
+{
+	TtyEntry e = TTY_ENTRY__INIT;
+	struct terminal t;
+
+	identify(d, f, &t);
+	e.rdev = t.rdev;
+	e.dev = t.dev;
+	e.kind = is_master(f) ? TTY_MASTER : t.pty ? TTY_SLAVE : TTY_OTHER;
+	e.master_outside = e.kind == TTY_SLAVE && !hangs_up(f->fd) && !find_end(d, &t, true);
+	return is_refused(d, &e) ? dump_obstacle(d, "%s: " OF_THE_HOST, file_desc_name(f)) : 0;
+}
+
 static int tty_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
 {
 	TtyEntry *e = MSG_NEW(TtyEntry, tty_entry);
@@ -340,10 +364,8 @@ static int tty_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
 	err = fill(d, f, e);
 	if (err < 0)
 		return log_errno(err, "%s: reading the terminal", file_desc_name(f));
-	if ((e->kind == TTY_OTHER || (e->master_outside && !d->tasks[0]->ns[NS_MNT])) && !d->opt->shell_job &&
-	    !tty_is_external(d, e)) {
-		log_error("%s: is a terminal of the host; pass --shell-job, or start it without a terminal",
-			  file_desc_name(f));
+	if (is_refused(d, e)) {
+		log_error("%s: " OF_THE_HOST, file_desc_name(f));
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -398,6 +420,7 @@ const struct file_ops tty_ops = {
 	.name = "terminal",
 	.kind = FILE_ENTRY__KIND_TTY,
 	.match = tty_match,
+	.survey = tty_survey,
 	.dump = tty_dump,
 	.deps = tty_deps,
 	.maker = tty_maker,
