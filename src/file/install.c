@@ -36,13 +36,21 @@ int files_table_find(const struct restore *r, uint32_t files_id, uint32_t fd, ui
 		     bool *ret_cloexec)
 {
 	const FdTableEntry *t = find_table(r, files_id);
+	size_t lo = 0, hi = t ? t->n_fds : 0;
 
-	for (size_t i = 0; t && i < t->n_fds; i++)
-		if (t->fds[i]->fd == fd) {
-			*ret_file = t->fds[i]->file_id;
-			*ret_cloexec = t->fds[i]->cloexec;
-			return 0;
-		}
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->fds[mid]->fd < fd)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (t && lo < t->n_fds && t->fds[lo]->fd == fd) {
+		*ret_file = t->fds[lo]->file_id;
+		*ret_cloexec = t->fds[lo]->cloexec;
+		return 0;
+	}
 	return -ENOENT;
 }
 

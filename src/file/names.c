@@ -65,36 +65,42 @@ int shared_id(struct dump *d, uint64_t key, uint32_t *ret_id, bool *ret_first)
 	return 0;
 }
 
+/* Nothing is taken out of a map: what was given away is marked. */
+#define GIVEN ((void *)UINTPTR_MAX)
+
 int file_keep(struct restore *r, uint64_t key, int fd)
 {
-	struct file_store *s = r->files;
-
-	if (!GROW(s->kept, s->n_kept)) {
-		close(fd);
-		return -ENOMEM;
-	}
-	s->kept[s->n_kept++] = (struct file_kept){ key, fd };
-	return 0;
+	if (map_put(&r->files->kept, key, (void *)((uintptr_t)fd + 1)) == 0)
+		return 0;
+	close(fd);
+	return -ENOMEM;
 }
 
 int file_kept(const struct restore *r, uint64_t key)
 {
-	const struct file_store *s = r->files;
+	void *val = map_get(&r->files->kept, key);
 
-	for (size_t i = 0; i < s->n_kept; i++)
-		if (s->kept[i].key == key && s->kept[i].fd >= 0)
-			return s->kept[i].fd;
-	return -ENOENT;
+	return val && val != GIVEN ? (int)((uintptr_t)val - 1) : -ENOENT;
 }
 
 int file_unkeep(struct restore *r, uint64_t key)
 {
-	struct file_store *s = r->files;
+	int fd = file_kept(r, key);
 
-	for (size_t i = 0; i < s->n_kept; i++)
-		if (s->kept[i].key == key && s->kept[i].fd >= 0)
-			return take_fd(&s->kept[i].fd);
-	return -ENOENT;
+	if (fd >= 0)
+		(void)map_put(&r->files->kept, key, GIVEN); /* replaces: takes no memory */
+	return fd;
+}
+
+void files_kept_done(struct file_store *s)
+{
+	for (size_t i = 0; i < s->kept.cap; i++) {
+		void *val = s->kept.slots[i].val;
+
+		if (val && val != GIVEN)
+			close((int)((uintptr_t)val - 1));
+	}
+	map_done(&s->kept);
 }
 
 bool file_has_end(struct dump *d, const struct file_desc *f, unsigned int accmodes)

@@ -101,15 +101,13 @@ void files_restore_done(struct restore *r)
 		close_fd(&s->objs[i].fd);
 		free(s->objs[i].deps);
 	}
-	for (size_t i = 0; i < s->n_kept; i++)
-		close_fd(&s->kept[i].fd);
+	files_kept_done(s);
 	ttys_done(s);
 	image_messages_free(s->msgs, s->n);
 	image_messages_free(s->tables, s->n_tables);
 	image_messages_free(s->ghosts, s->n_ghosts);
 	free(s->objs);
 	free(s->order);
-	free(s->kept);
 	free(s);
 	r->files = NULL;
 }

@@ -58,12 +58,6 @@ struct file_obj {
 	int mark; /* of the topological sort: 0 unseen, 1 on the path, 2 done */
 };
 
-/* Something kept by a kind until all is done (masters, helper ends of FIFOs, ghosts). */
-struct file_kept {
-	uint64_t key;
-	int fd;
-};
-
 struct tty_pty;
 
 struct file_store {
@@ -73,8 +67,7 @@ struct file_store {
 	uint32_t *order;
 	size_t n_order;
 	uint32_t planning; /* the file whose deps() runs */
-	struct file_kept *kept;
-	size_t n_kept;
+	struct map kept; /* something kept by a kind until all is done: key to descriptor + 1 */
 	struct tty_pty *ptys; /* tty_restore.c */
 	size_t n_ptys;
 };
@@ -112,6 +105,7 @@ int shared_id(struct dump *d, uint64_t key, uint32_t *ret_id, bool *ret_first);
 int file_keep(struct restore *r, uint64_t key, int fd);
 int file_kept(const struct restore *r, uint64_t key); /* borrowed; -ENOENT */
 int file_unkeep(struct restore *r, uint64_t key); /* given to the caller; -ENOENT */
+void files_kept_done(struct file_store *s);
 /* Kinds of keys. */
 enum keep_kind { KEEP_PIPE = 1, KEEP_PIPE_R, KEEP_PIPE_W, KEEP_MEMFD, KEEP_GHOST, KEEP_MASTER, KEEP_SPARE };
 static inline uint64_t keep_key(enum keep_kind kind, uint32_t id)
