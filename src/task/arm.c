@@ -128,8 +128,20 @@ int tree_arm(struct restore *r)
 	return ret;
 }
 
+/*
+ * No thread dies with us any more. The root is the last: until then its death takes its pid namespace
+ * along, so that a kill of ours never leaves half a tree.
+ */
+static void survive(struct restore *r)
+{
+	for (size_t i = r->n_tasks; i-- > 0;)
+		for (size_t k = r->tasks[i].hand ? r->tasks[i].n_threads : 0; k-- > 0;)
+			ptrace(PTRACE_SETOPTIONS, r->tasks[i].threads[k].tid, 0, 0);
+}
+
 int tree_resume(struct restore *r)
 {
+	survive(r);
 	for (size_t i = 0; i < r->n_tasks; i++) {
 		struct rtask *t = &r->tasks[i];
 

@@ -103,9 +103,11 @@ case_restore_killed() {
 		pid=$!
 		sleep "0.$(printf %03d $((RANDOM % 100)))"
 		kill -9 $pid 2> /dev/null
-		if wait $pid 2> /dev/null; then # it was done already
-			kill -9 "$(head -n 1 "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs")"
-		fi
+		wait $pid 2> /dev/null
+		wait_for 2 nobody_left && continue
+		# killed after the commit: then it runs, all of it
+		lab_counts_on || fail "kill $i: it neither runs nor is it gone"
+		kill -9 "$(head -n 1 "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs")"
 		wait_for 5 nobody_left || fail "kill $i: left: $(cat "/sys/fs/cgroup/pids/lxc.payload.$CT"*/cgroup.procs) $(ip -br link show master "$BR")"
 	done
 	lab_restore "$DIR/img"
