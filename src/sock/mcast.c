@@ -73,7 +73,8 @@ static int ask_group(const struct file_desc *f, InetEntry *e, uint32_t ifindex, 
 	if (getsockopt(f->fd, level_of(group), MCAST_MSFILTER, gf, &len) < 0)
 		return 0;
 	if (gf->gf_numsrc > MAX_SOURCES) {
-		log_error("%s: more than %d sources of a multicast group; leave some", file_desc_name(f), MAX_SOURCES);
+		log_error("%s: more than %d sources of a multicast group; leave some", file_desc_name(f),
+			  MAX_SOURCES);
 		return -EOPNOTSUPP;
 	}
 	return add_group(e, ifindex, gf);
@@ -125,7 +126,8 @@ int mcast_dump(struct dump *d, const struct file_desc *f, InetEntry *e)
 	int err = 0;
 
 	if (e->sock->net_ns_id && (!f->task->ns[NS_NET] || f->task->ns[NS_NET]->id != e->sock->net_ns_id))
-		log_warn("%s: its multicast groups cannot be seen from task %d", file_desc_name(f), f->task->pid);
+		log_warn("%s: its multicast groups cannot be seen from task %d", file_desc_name(f),
+			 f->task->pid);
 	if (read_text_at(f->task->proc, "net/igmp", &igmp) >= 0)
 		err = ask_igmp(f, e, igmp);
 	if (err == 0 && e->sock->domain == AF_INET6 && read_text_at(f->task->proc, "net/igmp6", &igmp6) >= 0)
@@ -166,7 +168,9 @@ static int join(const McastEntry *m, int fd)
 		set_group(&a, &m->sources[i]);
 		memcpy(&gf->gf_slist[i], &a, sizeof(gf->gf_slist[i]));
 	}
-	return setsockopt(fd, level_of(&group), MCAST_MSFILTER, gf, GROUP_FILTER_SIZE(m->n_sources)) < 0 ? -errno : 0;
+	return setsockopt(fd, level_of(&group), MCAST_MSFILTER, gf, GROUP_FILTER_SIZE(m->n_sources)) < 0
+		       ? -errno
+		       : 0;
 }
 
 int mcast_restore(const FileEntry *msg, const InetEntry *e, int fd)
@@ -175,8 +179,8 @@ int mcast_restore(const FileEntry *msg, const InetEntry *e, int fd)
 		int err = join(e->groups[i], fd);
 
 		if (err < 0)
-			return log_errno(err, "%s: join a multicast group on interface %u", file_entry_name(msg),
-					 e->groups[i]->ifindex);
+			return log_errno(err, "%s: join a multicast group on interface %u",
+					 file_entry_name(msg), e->groups[i]->ifindex);
 	}
 	return 0;
 }

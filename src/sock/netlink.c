@@ -114,7 +114,8 @@ static int restore_names(const NetlinkEntry *n, int fd)
 	if (n->portid && bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
 	for (size_t i = 0; i < n->n_groups; i++)
-		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &n->groups[i], sizeof(n->groups[i])) < 0)
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &n->groups[i], sizeof(n->groups[i])) <
+		    0)
 			return -errno;
 	if (!n->has_dst_portid)
 		return 0;
@@ -135,8 +136,8 @@ static int netlink_restore(struct restore *r, const FileEntry *msg, struct remot
 		return err;
 	err = restore_names(n, fd);
 	if (err < 0)
-		return log_errno(err, "%s: netlink protocol %u port %u", file_entry_name(msg), n->sock->protocol,
-				 n->portid);
+		return log_errno(err, "%s: netlink protocol %u port %u", file_entry_name(msg),
+				 n->sock->protocol, n->portid);
 	return take_fd(&fd);
 }
 

@@ -25,9 +25,18 @@ struct opt_row {
 	const char *text;
 };
 
-#define INT(n) { n, 4, 0, #n }
-#define INT_EARLY(n) { n, 4, EARLY, #n }
-#define ROW(n, size, flags) { n, size, flags, #n }
+#define INT(n)              \
+	{                   \
+		n, 4, 0, #n \
+	}
+#define INT_EARLY(n)            \
+	{                       \
+		n, 4, EARLY, #n \
+	}
+#define ROW(n, size, flags)        \
+	{                          \
+		n, size, flags, #n \
+	}
 
 static const struct opt_row socket_rows[] = {
 	INT_EARLY(SO_REUSEADDR),
@@ -95,24 +104,12 @@ static const struct opt_row ip_rows[] = {
 };
 
 static const struct opt_row ip6_rows[] = {
-	INT_EARLY(IPV6_V6ONLY),
-	INT_EARLY(IPV6_FREEBIND),
-	INT_EARLY(IPV6_TRANSPARENT),
-	INT(IPV6_UNICAST_HOPS),
-	INT(IPV6_MTU_DISCOVER),
-	INT(IPV6_RECVERR),
-	INT(IPV6_RECVPKTINFO),
-	INT(IPV6_RECVHOPLIMIT),
-	INT(IPV6_RECVTCLASS),
-	INT(IPV6_TCLASS),
-	INT(IPV6_RECVORIGDSTADDR),
-	INT(IPV6_AUTOFLOWLABEL),
-	INT(IPV6_DONTFRAG),
-	INT(IPV6_MINHOPCOUNT),
-	INT(IPV6_UNICAST_IF),
-	INT(IPV6_ADDR_PREFERENCES),
-	INT(IPV6_RECVFRAGSIZE),
-	INT(IPV6_RECVERR_RFC4884),
+	INT_EARLY(IPV6_V6ONLY),	    INT_EARLY(IPV6_FREEBIND),  INT_EARLY(IPV6_TRANSPARENT),
+	INT(IPV6_UNICAST_HOPS),	    INT(IPV6_MTU_DISCOVER),    INT(IPV6_RECVERR),
+	INT(IPV6_RECVPKTINFO),	    INT(IPV6_RECVHOPLIMIT),    INT(IPV6_RECVTCLASS),
+	INT(IPV6_TCLASS),	    INT(IPV6_RECVORIGDSTADDR), INT(IPV6_AUTOFLOWLABEL),
+	INT(IPV6_DONTFRAG),	    INT(IPV6_MINHOPCOUNT),     INT(IPV6_UNICAST_IF),
+	INT(IPV6_ADDR_PREFERENCES), INT(IPV6_RECVFRAGSIZE),    INT(IPV6_RECVERR_RFC4884),
 };
 
 /* Streams show values of these that nobody set. */
@@ -152,7 +149,7 @@ static const struct opt_row tcp_rows[] = {
 };
 
 static const struct opt_row udp_rows[] = {
-	INT(UDP_CORK),		INT(UDP_ENCAP),	  INT(UDP_NO_CHECK6_TX),
+	INT(UDP_CORK),	       INT(UDP_ENCAP),	 INT(UDP_NO_CHECK6_TX),
 	INT(UDP_NO_CHECK6_RX), INT(UDP_SEGMENT), INT(UDP_GRO),
 };
 
@@ -179,21 +176,15 @@ static const struct opt_row icmp6_rows[] = {
 };
 
 static const struct opt_row netlink_rows[] = {
-	INT(NETLINK_PKTINFO),	     INT(NETLINK_BROADCAST_ERROR), INT(NETLINK_NO_ENOBUFS),
-	INT(NETLINK_LISTEN_ALL_NSID), INT(NETLINK_CAP_ACK),	   INT(NETLINK_EXT_ACK),
+	INT(NETLINK_PKTINFO),	      INT(NETLINK_BROADCAST_ERROR), INT(NETLINK_NO_ENOBUFS),
+	INT(NETLINK_LISTEN_ALL_NSID), INT(NETLINK_CAP_ACK),	    INT(NETLINK_EXT_ACK),
 	INT(NETLINK_GET_STRICT_CHK),
 };
 
 static const struct opt_row packet_rows[] = {
-	INT_EARLY(PACKET_VERSION),
-	INT_EARLY(PACKET_RESERVE),
-	INT_EARLY(PACKET_VNET_HDR),
-	INT(PACKET_AUXDATA),
-	INT(PACKET_ORIGDEV),
-	INT(PACKET_LOSS),
-	INT(PACKET_TIMESTAMP),
-	INT(PACKET_QDISC_BYPASS),
-	INT(SK_PACKET_IGNORE_OUTGOING),
+	INT_EARLY(PACKET_VERSION), INT_EARLY(PACKET_RESERVE), INT_EARLY(PACKET_VNET_HDR),
+	INT(PACKET_AUXDATA),	   INT(PACKET_ORIGDEV),	      INT(PACKET_LOSS),
+	INT(PACKET_TIMESTAMP),	   INT(PACKET_QDISC_BYPASS),  INT(SK_PACKET_IGNORE_OUTGOING),
 };
 
 /* Which rows a socket has: 0 in a field matches all. */
@@ -204,7 +195,10 @@ struct opt_table {
 	size_t n;
 };
 
-#define TABLE(level, domain, type, protocol, rows) { level, domain, type, protocol, rows, ARRAY_SIZE(rows) }
+#define TABLE(level, domain, type, protocol, rows)                    \
+	{                                                             \
+		level, domain, type, protocol, rows, ARRAY_SIZE(rows) \
+	}
 
 static const struct opt_table tables[] = {
 	TABLE(SOL_SOCKET, 0, 0, 0, socket_rows),
@@ -312,7 +306,8 @@ static int dump_filter(const struct file_desc *f, SockEntry *s)
 	if (getsockopt(f->fd, SOL_SOCKET, SO_GET_FILTER, NULL, &n) < 0) {
 		if (errno != EACCES)
 			return 0;
-		log_error("%s: has an eBPF socket filter, which cannot be read back; detach it (SO_DETACH_FILTER)",
+		log_error("%s: has an eBPF socket filter, which cannot be read back; detach it "
+			  "(SO_DETACH_FILTER)",
 			  file_desc_name(f));
 		return -EOPNOTSUPP;
 	}
@@ -387,13 +382,14 @@ int opts_check(const FileEntry *file, const SockEntry *s)
 	for (size_t i = 0; i < s->n_opts; i++) {
 		if (is_buffer(s->opts[i]) || find_row(s, s->opts[i]))
 			continue;
-		log_error("%s: the image has an unknown socket option %u/%u of %zu bytes", file_entry_name(file),
-			  s->opts[i]->level, s->opts[i]->name, s->opts[i]->value.len);
+		log_error("%s: the image has an unknown socket option %u/%u of %zu bytes",
+			  file_entry_name(file), s->opts[i]->level, s->opts[i]->name, s->opts[i]->value.len);
 		return -EBADMSG;
 	}
 	if (s->has_filter && (!s->filter.len || s->filter.len % sizeof(struct sock_filter) ||
 			      s->filter.len / sizeof(struct sock_filter) > BPF_MAXINSNS)) {
-		log_error("%s: the image has a socket filter of %zu bytes", file_entry_name(file), s->filter.len);
+		log_error("%s: the image has a socket filter of %zu bytes", file_entry_name(file),
+			  s->filter.len);
 		return -EBADMSG;
 	}
 	return 0;
@@ -459,8 +455,8 @@ int opts_restore_buffers(const FileEntry *file, const SockEntry *s, int fd)
 			name = name == SO_SNDBUF ? SO_SNDBUFFORCE : SO_RCVBUFFORCE;
 		}
 		if (setsockopt(fd, SOL_SOCKET, name, &value, sizeof(value)) < 0)
-			return log_errno(errno, "%s: set socket buffer option %d to %d", file_entry_name(file), name,
-					 value);
+			return log_errno(errno, "%s: set socket buffer option %d to %d",
+					 file_entry_name(file), name, value);
 	}
 	return 0;
 }

@@ -44,7 +44,8 @@ static int take_members(struct packet_info *i, const struct nlattr *a)
 		e->ifindex = m[j].pdmc_index;
 		e->type = m[j].pdmc_type;
 		e->count = m[j].pdmc_count;
-		if (sk_set_bytes(&e->address, m[j].pdmc_addr, MIN(m[j].pdmc_alen, sizeof(m[j].pdmc_addr))) < 0)
+		if (sk_set_bytes(&e->address, m[j].pdmc_addr, MIN(m[j].pdmc_alen, sizeof(m[j].pdmc_addr))) <
+		    0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -74,7 +75,7 @@ static int take_info(void *arg, const void *payload, size_t len)
 			i->fanout_arg = mnl_attr_get_u32(a);
 			break;
 		}
-		len -= MNL_ALIGN(a->nla_len);
+		len -= MIN(len, (size_t)MNL_ALIGN(a->nla_len));
 	}
 	return err;
 }
@@ -190,8 +191,8 @@ static int restore_binding(const FileEntry *msg, int fd)
 	};
 
 	if ((p->protocol || p->ifindex) && bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return log_errno(errno, "%s: bind to interface %u protocol 0x%x", file_entry_name(msg), p->ifindex,
-				 ntohs(p->protocol));
+		return log_errno(errno, "%s: bind to interface %u protocol 0x%x", file_entry_name(msg),
+				 p->ifindex, ntohs(p->protocol));
 	/* Binding to an interface that is down leaves ENETDOWN behind. */
 	sk_int(fd, SOL_SOCKET, SO_ERROR);
 	if (p->has_fanout && setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &p->fanout, sizeof(p->fanout)) < 0)

@@ -39,8 +39,12 @@ static ssize_t peek(struct walk *w)
 {
 	w->iov = (struct iovec){ w->buf, w->size };
 	w->msg = (struct msghdr){
-		.msg_name = &w->from, .msg_namelen = sizeof(w->from), .msg_iov = &w->iov, .msg_iovlen = 1,
-		.msg_control = w->control, .msg_controllen = sizeof(w->control),
+		.msg_name = &w->from,
+		.msg_namelen = sizeof(w->from),
+		.msg_iov = &w->iov,
+		.msg_iovlen = 1,
+		.msg_control = w->control,
+		.msg_controllen = sizeof(w->control),
 	};
 	return RET_NERRNO(recvmsg(w->fd, &w->msg, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC));
 }

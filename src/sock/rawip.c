@@ -42,15 +42,23 @@ static uint16_t checksum(const union sk_addr *from, const union sk_addr *to, int
 	return htons(s ? s : 0xffff);
 }
 
-static size_t put_header(const union sk_addr *from, const union sk_addr *to, int protocol, size_t len, void *out)
+static size_t put_header(const union sk_addr *from, const union sk_addr *to, int protocol, size_t len,
+			 void *out)
 {
 	struct iphdr ip = {
-		.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol,
+		.version = 4,
+		.ihl = 5,
+		.ttl = 64,
+		.protocol = protocol,
 		.tot_len = htons(sizeof(ip) + len),
-		.saddr = from->in.sin_addr.s_addr, .daddr = to->in.sin_addr.s_addr,
+		.saddr = from->in.sin_addr.s_addr,
+		.daddr = to->in.sin_addr.s_addr,
 	};
 	struct ip6_hdr ip6 = {
-		.ip6_flow = htonl(6U << 28), .ip6_plen = htons(len), .ip6_nxt = protocol, .ip6_hlim = 64,
+		.ip6_flow = htonl(6U << 28),
+		.ip6_plen = htons(len),
+		.ip6_nxt = protocol,
+		.ip6_hlim = 64,
 	};
 
 	if (from->sa.sa_family == AF_INET) {
@@ -80,8 +88,8 @@ static int raw_socket(int ns_sock, int domain)
 	return fd;
 }
 
-static int send_packet(int ns_sock, const union sk_addr *from, const union sk_addr *to, int protocol, void *data,
-		       size_t len)
+static int send_packet(int ns_sock, const union sk_addr *from, const union sk_addr *to, int protocol,
+		       void *data, size_t len)
 {
 	_cleanup_close_ int fd = raw_socket(ns_sock, from->sa.sa_family);
 	_cleanup_free_ char *packet = malloc(len + sizeof(struct ip6_hdr));

@@ -11,10 +11,18 @@ static const struct {
 	int domain;
 	const char *name;
 } families[] = {
-	{ AF_VSOCK, "vsock" },	  { AF_BLUETOOTH, "bluetooth" }, { AF_ALG, "kernel crypto (AF_ALG)" },
-	{ AF_XDP, "XDP" },	  { AF_CAN, "CAN" },		 { AF_TIPC, "TIPC" },
-	{ AF_KEY, "IPsec key" },  { AF_RDS, "RDS" },		 { AF_SMC, "SMC" },
-	{ AF_QIPCRTR, "QRTR" },	  { AF_PPPOX, "PPPoX" },	 { AF_KCM, "KCM" },
+	{ AF_VSOCK, "vsock" },
+	{ AF_BLUETOOTH, "bluetooth" },
+	{ AF_ALG, "kernel crypto (AF_ALG)" },
+	{ AF_XDP, "XDP" },
+	{ AF_CAN, "CAN" },
+	{ AF_TIPC, "TIPC" },
+	{ AF_KEY, "IPsec key" },
+	{ AF_RDS, "RDS" },
+	{ AF_SMC, "SMC" },
+	{ AF_QIPCRTR, "QRTR" },
+	{ AF_PPPOX, "PPPoX" },
+	{ AF_KCM, "KCM" },
 };
 
 static bool refused_match(const struct file_desc *f)
@@ -43,7 +51,8 @@ static int refused_survey(struct dump *d, const struct file_desc *f)
 {
 	char buf[64];
 
-	return dump_obstacle(d, "%s: a %s socket cannot be restored; close it", file_desc_name(f), describe(f, buf));
+	return dump_obstacle(d, "%s: a %s socket cannot be restored; close it", file_desc_name(f),
+			     describe(f, buf));
 }
 
 static int refused_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)

@@ -118,7 +118,8 @@ static uint32_t map_id(int proc, const char *map, int from, uint32_t id)
 	while ((line = next_line(&p))) {
 		unsigned int v[2], count;
 
-		if (sscanf(line, "%u %u %u", &v[0], &v[1], &count) == 3 && id >= v[from] && id - v[from] < count)
+		if (sscanf(line, "%u %u %u", &v[0], &v[1], &count) == 3 && id >= v[from] &&
+		    id - v[from] < count)
 			return v[!from] + (id - v[from]);
 	}
 	return 65534;
@@ -273,7 +274,8 @@ int sk_make(const FileEntry *file, const SockEntry *s, struct remote *hand)
 	if (fd >= 0)
 		fd = remote_take_fd(hand, fd);
 	if (fd < 0)
-		log_errno(fd, "%s: socket(%u, %u, %u)", file_entry_name(file), s->domain, s->type, s->protocol);
+		log_errno(fd, "%s: socket(%u, %u, %u)", file_entry_name(file), s->domain, s->type,
+			  s->protocol);
 	return fd;
 }
 
@@ -299,8 +301,8 @@ int sk_dump_addr(int fd, bool peer, ProtobufCBinaryData *ret)
 
 const char *sk_addr_text(const void *addr, size_t len)
 {
-	static char ring[4][INET6_ADDRSTRLEN + 10];
-	static unsigned int at;
+	static _Thread_local char ring[4][INET6_ADDRSTRLEN + 10];
+	static _Thread_local unsigned int at;
 	char *out = ring[at++ % 4], ip[INET6_ADDRSTRLEN] = "?";
 	union sk_addr a = { 0 };
 

@@ -40,7 +40,7 @@ struct sock_table {
 		int fd; /* of the struct file_desc */
 		int reuse; /* its SO_REUSEADDR, which leaving repair mode clears */
 		bool held;
-	} *tcp; /* connections that were dumped */
+	} * tcp; /* connections that were dumped */
 	size_t n_tcp;
 };
 

@@ -61,7 +61,8 @@ static int tcp_survey(struct dump *d, const struct file_desc *f)
 	if (fd < 0 || tcp_info(fd, &info) < 0)
 		return 0;
 	if (has_ulp(fd))
-		return dump_obstacle(d, "%s: TCP with an upper layer (TLS) in the kernel; close it", file_desc_name(f));
+		return dump_obstacle(d, "%s: TCP with an upper layer (TLS) in the kernel; close it",
+				     file_desc_name(f));
 	if (tcp_state_connected(info.tcpi_state) && !d->opt->tcp_established && !d->opt->tcp_close)
 		return dump_obstacle(d, "%s: TCP connection with %s; pass --tcp-established or --tcp-close",
 				     file_desc_name(f), peer_text(fd));
@@ -80,7 +81,8 @@ static int dump_listening(struct dump *d, const struct file_desc *f, const struc
 			 info->tcpi_unacked);
 		return 0;
 	}
-	log_error("%s: %u connections wait to be accepted; try again or pass --skip-in-flight", file_desc_name(f), info->tcpi_unacked);
+	log_error("%s: %u connections wait to be accepted; try again or pass --skip-in-flight",
+		  file_desc_name(f), info->tcpi_unacked);
 	return -EAGAIN;
 }
 
@@ -160,7 +162,8 @@ static int tcp_deps(struct restore *r, const FileEntry *msg)
 	uint32_t domain = t->sock->domain;
 	bool ok = (domain == AF_INET || domain == AF_INET6) && t->sock->type == SOCK_STREAM &&
 		  (!t->has_local || sk_inet_addr_ok(&t->local, domain)) &&
-		  (!t->has_remote || sk_inet_addr_ok(&t->remote, domain)) && (!t->listening || t->has_local) &&
+		  (!t->has_remote || sk_inet_addr_ok(&t->remote, domain)) &&
+		  (!t->listening || t->has_local) &&
 		  (!t->conn || (t->has_local && t->has_remote && !t->listening && tcp_conn_ok(t->conn)));
 
 	if (ok)

@@ -9,6 +9,8 @@
  * the acknowledgement of ours, come as packets from the peer's address, written by us. Segments that
  * arrived out of order are not kept: peers send them again.
  */
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -35,7 +37,8 @@ static int set_int(int fd, int name, int value)
 
 static bool fin_sent(unsigned int state)
 {
-	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
+	       state == TCP_LAST_ACK;
 }
 
 static bool fin_received(unsigned int state)
@@ -72,7 +75,8 @@ static int read_queues(int fd, TcpConnEntry *c)
 	int inq = 0, outq = 0, unsent = 0, err;
 	bool fin_queued = fin_sent(c->state) && c->state != TCP_FIN_WAIT2;
 
-	if (ioctl(fd, SIOCINQ, &inq) < 0 || ioctl(fd, SIOCOUTQ, &outq) < 0 || ioctl(fd, SIOCOUTQNSD, &unsent) < 0)
+	if (ioctl(fd, SIOCINQ, &inq) < 0 || ioctl(fd, SIOCOUTQ, &outq) < 0 ||
+	    ioctl(fd, SIOCOUTQNSD, &unsent) < 0)
 		return -errno;
 	if (inq < 0 || outq < 0 || unsent < 0)
 		return -ERANGE;
@@ -118,6 +122,48 @@ static int read_options(int fd, TcpConnEntry *c)
 	return sk_set_bytes(&c->window, &window, sizeof(window));
 }
 
+static int take_shutdown(void *arg, const void *payload, size_t len)
+{
+	TcpConnEntry *c = arg;
+	const struct inet_diag_msg *m = payload;
+	const struct nlattr *a = (const void *)(m + 1);
+
+	for (len -= MIN(len, sizeof(*m)); mnl_attr_ok(a, len); a = mnl_attr_next(a)) {
+		if (mnl_attr_get_type(a) == INET_DIAG_SHUTDOWN) {
+			c->has_shutdown = true;
+			c->shutdown = mnl_attr_get_u8(a) & 3;
+		}
+		len -= MIN(len, (size_t)MNL_ALIGN(a->nla_len));
+	}
+	return 0;
+}
+
+/* Which halves were shut down: only sock_diag(7) tells. */
+static int read_shutdown(struct dump *d, const struct file_desc *f, const TcpEntry *t)
+{
+	struct inet_diag_req_v2 req = {
+		.sdiag_family = t->sock->domain,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = -1U,
+		.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
+	};
+	union sk_addr local = { 0 }, remote = { 0 };
+
+	memcpy(&local, t->local.data, MIN(t->local.len, sizeof(local)));
+	memcpy(&remote, t->remote.data, MIN(t->remote.len, sizeof(remote)));
+	req.id.idiag_sport = local.in.sin_port;
+	req.id.idiag_dport = remote.in.sin_port;
+	if (t->sock->domain == AF_INET) {
+		req.id.idiag_src[0] = local.in.sin_addr.s_addr;
+		req.id.idiag_dst[0] = remote.in.sin_addr.s_addr;
+	} else {
+		memcpy(req.id.idiag_src, &local.in6.sin6_addr, 16);
+		memcpy(req.id.idiag_dst, &remote.in6.sin6_addr, 16);
+		req.id.idiag_if = local.in6.sin6_scope_id;
+	}
+	return sk_diag(d, f->fd, &req, sizeof(req), false, take_shutdown, t->conn);
+}
+
 static int leave_repair(int fd, int reuse)
 {
 	int err = set_int(fd, TCP_REPAIR, REPAIR_OFF_SILENT);
@@ -156,6 +202,8 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (left < 0)
 		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
 	if (err == 0)
+		err = read_shutdown(d, f, t);
+	if (err == 0)
 		err = note_held(d, f->fd, reuse);
 	return err < 0 ? log_errno(err, "%s: read the TCP connection", file_desc_name(f)) : 0;
 }
@@ -190,9 +238,10 @@ int sock_release(struct dump *d)
 
 bool tcp_conn_ok(const TcpConnEntry *c)
 {
-	return tcp_state_connected(c->state) && c->snd_queue.len <= MAX_QUEUE && c->rcv_queue.len <= MAX_QUEUE &&
-	       c->snd_unsent <= c->snd_queue.len && c->mss <= UINT16_MAX && c->snd_wscale <= 14 &&
-	       c->rcv_wscale <= 14 && (!c->has_window || c->window.len == sizeof(struct tcp_repair_window));
+	return tcp_state_connected(c->state) && c->snd_queue.len <= MAX_QUEUE &&
+	       c->rcv_queue.len <= MAX_QUEUE && c->snd_unsent <= c->snd_queue.len && c->mss <= UINT16_MAX &&
+	       c->snd_wscale <= 14 && c->rcv_wscale <= 14 &&
+	       (!c->has_window || c->window.len == sizeof(struct tcp_repair_window));
 }
 
 static int set_seq(int fd, int queue, uint32_t seq)
@@ -268,7 +317,8 @@ static int connect_silently(const FileEntry *msg, const TcpEntry *t, int fd)
 				 sk_addr_text(t->local.data, t->local.len));
 	if (connect(fd, (struct sockaddr *)t->remote.data, t->remote.len) < 0)
 		return log_errno(errno, "%s: connect %s to %s", file_entry_name(msg),
-				 sk_addr_text(t->local.data, t->local.len), sk_addr_text(t->remote.data, t->remote.len));
+				 sk_addr_text(t->local.data, t->local.len),
+				 sk_addr_text(t->remote.data, t->remote.len));
 	return 0;
 }
 
@@ -286,7 +336,8 @@ static int set_window(int fd, const TcpConnEntry *c)
 /* Room for the queues, however their pieces fall; the true sizes come with the late options. */
 static void make_room(int fd, const TcpConnEntry *c)
 {
-	int snd = 65536 + 4 * MIN(c->snd_queue.len, MAX_QUEUE / 8), rcv = 65536 + 4 * MIN(c->rcv_queue.len, MAX_QUEUE / 8);
+	int snd = 65536 + 4 * MIN(c->snd_queue.len, MAX_QUEUE / 8),
+	    rcv = 65536 + 4 * MIN(c->rcv_queue.len, MAX_QUEUE / 8);
 
 	if (sk_int(fd, SOL_SOCKET, SO_SNDBUF) < snd)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd));
@@ -391,7 +442,11 @@ int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd)
 		err = send_rest(c, fd);
 	if (err == 0 && c->snd_unsent)
 		err = restore_fins(t, fd);
-	return err < 0 ? log_errno(err, "%s: TCP connection with %s in state %u (now %u)", file_entry_name(msg),
-				   sk_addr_text(t->remote.data, t->remote.len), c->state, state_of(fd)) :
-			 0;
+	/* shutdown(SHUT_RD) alone says nothing to the peer. */
+	if (err == 0 && (c->shutdown & 1) && !fin_received(c->state) && shutdown(fd, SHUT_RD) < 0)
+		err = -errno;
+	return err < 0 ? log_errno(err, "%s: TCP connection with %s in state %u (now %u)",
+				   file_entry_name(msg), sk_addr_text(t->remote.data, t->remote.len),
+				   c->state, state_of(fd))
+		       : 0;
 }

@@ -218,8 +218,8 @@ static int dump_via(struct dump *d, const struct file_desc *f, UnixEntry *u)
 }
 
 /* Datagram sockets: connected to each other and one without a name can only be of socketpair(2). */
-static int dump_dgram_pair(struct dump *d, const struct file_desc *f, const struct file_desc *peer, bool named,
-			   UnixEntry *u)
+static int dump_dgram_pair(struct dump *d, const struct file_desc *f, const struct file_desc *peer,
+			   bool named, UnixEntry *u)
 {
 	_cleanup_(unix_info_done) struct unix_info i = { 0 };
 	int ret;
@@ -286,8 +286,8 @@ static int dump_no_inode(struct dump *d, const struct file_desc *f, UnixEntry *u
 	if (!lf)
 		return outside(f, u, l.ino);
 	if (ioctl(f->fd, SIOCOUTQ, &unread) == 0 && unread > 0) {
-		log_error("%s: has written to a connection that %s has not accepted yet; try again", file_desc_name(f),
-			  file_desc_name(lf));
+		log_error("%s: has written to a connection that %s has not accepted yet; try again",
+			  file_desc_name(f), file_desc_name(lf));
 		return -EAGAIN;
 	}
 	return 0;
@@ -349,8 +349,8 @@ static int dump_listener(struct dump *d, const struct file_desc *f, const struct
 	for (size_t n = 0; n < i->n_icons; n++) {
 		if (i->icons[n] && files_by_inode(d, f->st.st_dev, i->icons[n]))
 			continue;
-		log_error("%s: a client from outside (inode %u) waits to be accepted; try again", file_desc_name(f),
-			  i->icons[n]);
+		log_error("%s: a client from outside (inode %u) waits to be accepted; try again",
+			  file_desc_name(f), i->icons[n]);
 		return -EAGAIN;
 	}
 	return 0;

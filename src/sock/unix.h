@@ -65,9 +65,11 @@ void unix_creds_end(struct remote *h, const UnixCredsEntry *c);
  * others reach it. unix_bind_scratch(): a path name @name that has no file (any more).
  */
 int unix_bind(const struct unix_at *at, int fd, struct sock_rec *rec);
-int unix_bind_scratch(const struct unix_at *at, const ProtobufCBinaryData *name, int fd, struct sock_rec *rec);
+int unix_bind_scratch(const struct unix_at *at, const ProtobufCBinaryData *name, int fd,
+		      struct sock_rec *rec);
 /* Connect the hand's descriptor @fd to what is bound at rec->dir/rec->base, or to the abstract @name. */
-int unix_connect(const struct unix_at *at, int fd, const struct sock_rec *rec, const ProtobufCBinaryData *name);
+int unix_connect(const struct unix_at *at, int fd, const struct sock_rec *rec,
+		 const ProtobufCBinaryData *name);
 /* The address by which we reach what is bound as @rec says; keeps *@ret_node open for it. */
 socklen_t unix_reach(const struct sock_rec *rec, const ProtobufCBinaryData *name, struct sockaddr_un *ret,
 		     int *ret_node);

@@ -54,7 +54,8 @@ static int split_path(const char *path, char **ret_dir, char **ret_base)
 	return *ret_dir && *ret_base ? 0 : -ENOMEM;
 }
 
-static int take_dir(const struct unix_at *at, const struct remote_call *dir, struct sock_rec *rec, char **base)
+static int take_dir(const struct unix_at *at, const struct remote_call *dir, struct sock_rec *rec,
+		    char **base)
 {
 	int fd = remote_take_fd(at->hand, dir->ret);
 
@@ -67,7 +68,8 @@ static int take_dir(const struct unix_at *at, const struct remote_call *dir, str
 
 static int failed(const struct unix_at *at, int err, const ProtobufCBinaryData *name)
 {
-	return log_errno(err, "%s: bind to %s", file_entry_name(at->file), unix_name_text(name->data, name->len));
+	return log_errno(err, "%s: bind to %s", file_entry_name(at->file),
+			 unix_name_text(name->data, name->len));
 }
 
 /*
@@ -98,7 +100,8 @@ static int bind_below(const struct unix_at *at, const ProtobufCBinaryData *name,
 {
 	struct remote *h = at->hand;
 	const char *text = (const char *)name->data, *slash = memrchr(text, '/', name->len);
-	_cleanup_free_ char *base = slash ? strndup(slash + 1, text + name->len - slash - 1) : strndup(text, name->len);
+	_cleanup_free_ char *base =
+		slash ? strndup(slash + 1, text + name->len - slash - 1) : strndup(text, name->len);
 	struct remote_call *old_root, *old_cwd, *dir, *c;
 	int err;
 
@@ -165,11 +168,13 @@ static int look(const struct unix_at *at, const char *dir, const char *base, boo
 	there = remote_try(h, SYS_newfstatat, AT_FDCWD, remote_str(h, at->u->path), remote_addr(h, &st[1]),
 			   AT_SYMLINK_NOFOLLOW);
 	if (name[0] == '/' && split_path(name, &name_dir, &name_base) == 0 && streq(base, name_base))
-		named = remote_try(h, SYS_newfstatat, AT_FDCWD, remote_str(h, name_dir), remote_addr(h, &st[2]), 0);
+		named = remote_try(h, SYS_newfstatat, AT_FDCWD, remote_str(h, name_dir),
+				   remote_addr(h, &st[2]), 0);
 	err = remote_run(h);
 	if (err < 0)
 		return log_errno(err, "%s: directory %s of the socket file", file_entry_name(at->file), dir);
-	*ret_direct = named && named->ret == 0 && st[0].st_dev == st[2].st_dev && st[0].st_ino == st[2].st_ino;
+	*ret_direct =
+		named && named->ret == 0 && st[0].st_dev == st[2].st_dev && st[0].st_ino == st[2].st_ino;
 	if (there->ret < 0)
 		return 0;
 	if (!S_ISSOCK(st[1].st_mode)) {
@@ -183,7 +188,8 @@ static int look(const struct unix_at *at, const char *dir, const char *base, boo
 static int bind_direct(const struct unix_at *at, int fd, const char *dir, char **base, struct sock_rec *rec)
 {
 	struct remote *h = at->hand;
-	struct remote_call *d = remote_call(h, SYS_open, remote_str(h, dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct remote_call *d =
+		remote_call(h, SYS_open, remote_str(h, dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int err;
 
 	name_call(h, SYS_bind, fd, at->u->name.data, at->u->name.len);
@@ -295,7 +301,8 @@ void unix_creds_end(struct remote *h, const UnixCredsEntry *c)
 	remote_call(h, SYS_prctl, PR_SET_SECUREBITS, 0);
 }
 
-int unix_connect(const struct unix_at *at, int fd, const struct sock_rec *rec, const ProtobufCBinaryData *name)
+int unix_connect(const struct unix_at *at, int fd, const struct sock_rec *rec,
+		 const ProtobufCBinaryData *name)
 {
 	struct remote *h = at->hand;
 	struct remote_call *cwd, *c;

@@ -22,8 +22,8 @@ size_t unix_name_len(const char *name, size_t len)
 
 const char *unix_name_text(const void *name, size_t len)
 {
-	static char ring[4][128];
-	static unsigned int at;
+	static _Thread_local char ring[4][128];
+	static _Thread_local unsigned int at;
 	char *out = ring[at++ % 4];
 
 	if (!len)
@@ -78,7 +78,7 @@ static int parse(const void *payload, size_t len, struct unix_info *i)
 	len -= sizeof(*m);
 	while (mnl_attr_ok(a, len)) {
 		parse_attr(i, a);
-		len -= MNL_ALIGN(a->nla_len);
+		len -= MIN(len, (size_t)MNL_ALIGN(a->nla_len));
 		a = mnl_attr_next(a);
 	}
 	return 0;

@@ -179,8 +179,9 @@ static uint32_t find_sender(struct restore *r, const UnixEntry *to, const Protob
 	for (uint32_t id = 1; (e = files_entry(r, id)); id++) {
 		const UnixEntry *u = e->kind_case == FILE_ENTRY__KIND_UNIX_SOCK ? e->unix_sock : NULL;
 
-		if (u && u->has_name && u->sock->net_ns_id == to->sock->net_ns_id && u->sock->type == to->sock->type &&
-		    u->name.len == name->len && memcmp(u->name.data, name->data, name->len) == 0)
+		if (u && u->has_name && u->sock->net_ns_id == to->sock->net_ns_id &&
+		    u->sock->type == to->sock->type && u->name.len == name->len &&
+		    memcmp(u->name.data, name->data, name->len) == 0)
 			return id;
 	}
 	return 0;
@@ -191,8 +192,8 @@ static bool sends_to(const struct restore *r, uint32_t from, uint32_t id)
 {
 	const FileEntry *e = files_entry(r, from);
 
-	return e && e->kind_case == FILE_ENTRY__KIND_UNIX_SOCK && e->unix_sock->peer == UNIX_ENTRY__PEER__INSIDE &&
-	       e->unix_sock->peer_id == id;
+	return e && e->kind_case == FILE_ENTRY__KIND_UNIX_SOCK &&
+	       e->unix_sock->peer == UNIX_ENTRY__PEER__INSIDE && e->unix_sock->peer_id == id;
 }
 
 /* The descriptor to send @m through; addressed when it is not connected to the receiver. */
@@ -331,7 +332,8 @@ int unix_queue_fill(struct restore *r, const FileEntry *file)
 		int err = fill_message(&f, f.u->queue[i]);
 
 		if (err < 0)
-			return log_errno(err, "%s: queue message %zu of %zu", file_entry_name(file), i + 1, f.u->n_queue);
+			return log_errno(err, "%s: queue message %zu of %zu", file_entry_name(file), i + 1,
+					 f.u->n_queue);
 	}
 	return 0;
 }

@@ -97,7 +97,8 @@ static int check(struct restore *r, const FileEntry *msg)
 
 	if (err < 0)
 		return err;
-	if (s->domain != AF_UNIX || (s->type != SOCK_STREAM && s->type != SOCK_DGRAM && s->type != SOCK_SEQPACKET))
+	if (s->domain != AF_UNIX ||
+	    (s->type != SOCK_STREAM && s->type != SOCK_DGRAM && s->type != SOCK_SEQPACKET))
 		return bad(msg, "a type that is no unix socket's");
 	if (!name_ok(u->has_name, &u->name) || !name_ok(u->has_peer_name, &u->peer_name) || u->shutdown > 3 ||
 	    (u->listening && !u->has_name) || (u->path && u->path[0] != '/'))
@@ -124,8 +125,8 @@ static int pending_deps(struct restore *r, const FileEntry *msg)
 		o = unix_entry(r, id);
 		if (!o || id == msg->id || !o->has_via_id || o->via_id != u->via_id)
 			continue;
-		if (o->peer == UNIX_ENTRY__PEER__INSIDE || (o->peer == UNIX_ENTRY__PEER__PENDING &&
-							    o->pending_index < u->pending_index))
+		if (o->peer == UNIX_ENTRY__PEER__INSIDE ||
+		    (o->peer == UNIX_ENTRY__PEER__PENDING && o->pending_index < u->pending_index))
 			err = file_dep(r, id);
 	}
 	return err;
@@ -341,8 +342,8 @@ static int restore_external(const struct unix_at *at, int fd)
 	int err = with_fd(at, fd, connect_fn, &to);
 
 	return err < 0 ? log_errno(err, "%s: connect to %s, which is outside; start its server first",
-				   file_entry_name(at->file), unix_name_text(to.name->data, to.name->len)) :
-			 0;
+				   file_entry_name(at->file), unix_name_text(to.name->data, to.name->len))
+		       : 0;
 }
 
 /* Everything but the socket's own name: peers, listening. @fd is ours. */
@@ -412,7 +413,8 @@ int unix_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
 	if (err >= 0 && needs_feeder(r, msg))
 		err = make_feeder(r, &at, rec);
 	if (err < 0)
-		return log_errno(err, "%s: %s", file_entry_name(msg), unix_name_text(u->name.data, u->name.len));
+		return log_errno(err, "%s: %s", file_entry_name(msg),
+				 unix_name_text(u->name.data, u->name.len));
 	return take_fd(&fd);
 }
 

@@ -2,7 +2,10 @@
 /* modes: host ns userns twice */
 /* dump: --tcp-established */
 /* restore: --tcp-established */
-/* Half-closed TCP connections, with and without data left: FIN_WAIT2 and CLOSE_WAIT on either side. */
+/*
+ * Half-closed TCP connections, with and without data left: FIN_WAIT2 and CLOSE_WAIT on either
+ * side; one that was shut down for reading.
+ */
 #include "sockets.h"
 
 static int state(int fd)
@@ -17,18 +20,19 @@ static int state(int fd)
 
 int main(int argc, char **argv)
 {
-	int l, port, client[2], server[2], before[4];
+	int l, port, client[3], server[3], before[4];
 
 	test_init(argc, argv);
 	l = xsocket(AF_INET, SOCK_STREAM, 0);
 	port = xbind_loopback(l, AF_INET);
 	xlisten(l, 5);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		client[i] = xsocket(AF_INET, SOCK_STREAM, 0);
 		xconnect_loopback(client[i], AF_INET, port);
 		server[i] = xaccept(l);
 	}
 	shutdown(client[0], SHUT_WR);
+	shutdown(client[2], SHUT_RD);
 	xsend(server[1], "last");
 	shutdown(server[1], SHUT_WR);
 	while (state(client[0]) != TCP_FIN_WAIT2 || state(server[1]) != TCP_FIN_WAIT2)
@@ -52,5 +56,8 @@ int main(int argc, char **argv)
 	expect_recv(server[1], "late too");
 	close(server[0]);
 	expect_eof(client[0]);
+	expect_eof(client[2]);
+	xsend(client[2], "write only");
+	expect_recv(server[2], "write only");
 	pass();
 }
