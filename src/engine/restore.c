@@ -198,9 +198,6 @@ static int stage_world(void *ctx)
 		ret = ns_enter(&c->r, root);
 	if (ret >= 0)
 		ret = make_world(&c->r, root);
-	/* no user namespace can be made while a mount lies over the root (mnt's stage) */
-	if (ret >= 0 && ns_count(&c->r, NS_MNT) == 1)
-		ret = mnt_finish(&c->r);
 	return ret;
 }
 
@@ -233,7 +230,7 @@ static int stage_tree(void *ctx)
 		if (ret >= 0)
 			ret = tree_clone_children(r, t);
 	}
-	return ret < 0 || ns_count(r, NS_MNT) == 1 ? ret : mnt_finish(r);
+	return ret < 0 ? ret : mnt_finish(r);
 }
 
 static bool first_of(const struct restore *r, size_t index, uint32_t (*id)(const TaskEntry *))

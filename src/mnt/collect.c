@@ -125,6 +125,34 @@ static int read_lists(const struct dump *d, struct mnt_table *t)
 	return 0;
 }
 
+/* Is @m the file of a unix socket? Only if it is not covered can that be seen. */
+static bool is_socket(const struct mount_list *l, const struct mount *m)
+{
+	_cleanup_free_ char *path = xasprintf("root%s", m->point);
+	struct statx st;
+
+	if (!path || statx(l->ns->task->proc, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID | STATX_TYPE, &st) < 0)
+		return false;
+	return st.stx_mnt_id == (uint64_t)m->id && S_ISSOCK(st.stx_mode);
+}
+
+/* Sockets in memory get their files by bind(2), long after the mounts are made. */
+static int check_sockets(const struct mnt_table *t, source_why *why, void *why_data)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < t->n_lists && err >= 0; i++)
+		for (size_t j = 0; j < t->lists[i].n && err >= 0; j++) {
+			const struct mount_list *l = &t->lists[i];
+			const struct mount *m = l->m[j];
+
+			if (m->from && m->from->kind == MNT_SOURCE_ENTRY__KIND__FS && *m->rel &&
+			    is_socket(l, m))
+				err = why(why_data, l, m, "it is a bind of a unix socket's file; unmount it");
+		}
+	return err;
+}
+
 int mnt_table_read(struct dump *d, source_why *why, void *why_data, struct mnt_table **ret)
 {
 	_cleanup_(mnt_table_freep) struct mnt_table *t = calloc(1, sizeof(*t));
@@ -141,6 +169,8 @@ int mnt_table_read(struct dump *d, source_why *why, void *why_data, struct mnt_t
 		return err;
 	w = (struct source_world){ &t->host, reachable, external, d->opt };
 	err = sources_find(&w, t->lists, t->n_lists, &t->sources, why, why_data);
+	if (err >= 0)
+		err = check_sockets(t, why, why_data);
 	if (err < 0)
 		return err;
 	set_types(&t->sources);

@@ -49,8 +49,6 @@ int ns_enter_user(struct restore *r, struct rtask *t);
  * adjustments by the hands, late sysctls.
  */
 int ns_finish(struct restore *r);
-/* How many namespaces of @kind the image has. */
-size_t ns_count(const struct restore *r, enum ns_kind kind);
 /* By @hand, in its pid namespace: the pid given out last becomes @value; what it was. */
 int ns_set_last_pid(struct remote *hand, uint32_t value, uint32_t *ret_old);
 void ns_restore_done(struct restore *r);

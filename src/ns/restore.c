@@ -342,15 +342,6 @@ int ns_enter_user(struct restore *r, struct rtask *t)
 	return 0;
 }
 
-size_t ns_count(const struct restore *r, enum ns_kind kind)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->ns->n; i++)
-		n += r->ns->entries[i]->kind == kind;
-	return n;
-}
-
 int ns_finish(struct restore *r)
 {
 	for (size_t i = 0; i < r->ns->n; i++) {

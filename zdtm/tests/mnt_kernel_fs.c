@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* File systems of the kernel with options: proc, devpts, mqueue, sysfs, ramfs; flags of superblock and mount.
  */
-/* modes: ns userns twice */
+/* modes: ns userns running twice */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A child in a user and a mount namespace of its own, as sandboxes make them: a tmpfs of its own, binds, a root changed. */
-/* modes: ns running twice */
+/* A child in a user and a mount namespace of its own, as sandboxes make them: a tmpfs of its own, binds, a
+ * root changed. */
+/* modes: ns userns running twice */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,7 +19,8 @@ static int child(void *arg)
 	char c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (read(go[0], &c, 1) != 1 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	if (read(go[0], &c, 1) != 1 || unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return 1;
 	if (mount("own", "s", "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=711") || mkdir("s/etc", 0755) ||
 	    mkdir("s/d", 0700) || mount("/etc", "s/etc", NULL, MS_BIND, NULL) ||

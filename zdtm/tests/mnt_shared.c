@@ -3,7 +3,7 @@
  * Propagation: peers, slaves, slaves that are shared, unbindable; and a mount namespace of a child as systemd
  * makes them for services, a slave of ours with mounts of its own. After the restore mounts still travel.
  */
-/* modes: ns running twice */
+/* modes: ns userns running twice */
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>

@@ -364,6 +364,25 @@ static void takes_externals(void **state)
 	world_done(&w);
 }
 
+/* LXC calls every console external. */
+static void knows_consoles(void **state)
+{
+	struct world w;
+
+	classify(&w,
+		 "1 0 254:0 /r / rw - " EXT4 "2 1 0:44 / /dev/pts rw - devpts devpts rw\n"
+		 "3 1 0:44 /0 /dev/console rw - devpts devpts rw\n",
+		 NULL, "/dev/console");
+	assert_int_equal(w.no.n, 0);
+	expect(&w.l[0], "/dev/console", KIND(FS), NULL, "0");
+	world_done(&w);
+	classify(&w, "1 0 254:0 /r / rw - " EXT4 "3 1 0:26 /0 /dev/console rw - devpts devpts rw\n", NULL,
+		 "/dev/console");
+	expect(&w.l[0], "/dev/console", KIND(CONSOLE), "/dev/pts/0", "");
+	assert_int_equal(at(&w.l[0], "/dev/console")->from->tty, 0);
+	world_done(&w);
+}
+
 static void reads_hierarchies(void **state)
 {
 	static const char text[] = "12:cpu,cpuacct:/a\n2:name=systemd:/lxc.payload.x/init.scope\n0::/u\n";
@@ -432,7 +451,8 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_tree), cmocka_unit_test(knows_paths),
 		cmocka_unit_test(classifies_a_container),  cmocka_unit_test(classifies_a_service),
 		cmocka_unit_test(refuses_what_it_cannot),  cmocka_unit_test(takes_externals),
-		cmocka_unit_test(reads_hierarchies),	   cmocka_unit_test(takes_back_options),
+		cmocka_unit_test(knows_consoles),	   cmocka_unit_test(reads_hierarchies),
+		cmocka_unit_test(takes_back_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
