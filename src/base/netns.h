@@ -10,5 +10,11 @@
 
 /* @fn(@arg) inside the namespace @netns_fd; returns what it returns, or why it could not be run. */
 int netns_call(int netns_fd, int (*fn)(void *arg), void *arg);
+/*
+ * The same in two steps: begun, it runs beside the caller (on any CPU) until netns_end() waits for it
+ * and frees it. NULL where it could not be begun: netns_end() is -ENOMEM then.
+ */
+struct netns_visit *netns_begin(int netns_fd, int (*fn)(void *arg), void *arg);
+int netns_end(struct netns_visit *v);
 /* A close-on-exec socket that belongs to the namespace, for the caller. */
 int netns_socket(int netns_fd, int domain, int type, int protocol);

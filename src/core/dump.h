@@ -21,6 +21,7 @@ struct sock_table;
 struct cgroup_table;
 struct mem_table;
 struct infection;
+struct netlock;
 
 enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE };
 
@@ -57,6 +58,7 @@ struct dump {
 	struct sock_table *socks; /* sock/ */
 	struct mnt_table *mnts; /* mnt/ */
 	struct cgroup_table *cgroups; /* cgroup/ */
+	struct netlock *net; /* net/: of net_lock_dump(), valid until net_unlock() */
 	struct mem_table *mem; /* mem/ */
 	char **obstacles; /* found by the survey */
 	size_t n_obstacles;

@@ -193,13 +193,35 @@ int conntrack_edit(const void *data, size_t len, struct rtnl_req *q)
 	return ret;
 }
 
+/* How many the namespace has: to list them means to walk the whole host's table, some 5 ms. */
+static int count_entries(struct rtnl *nl, uint32_t *ret)
+{
+	const struct nfgenmsg g = { .nfgen_family = AF_UNSPEC };
+	const struct nlattr *tb[CTA_STATS_GLOBAL_MAX + 1] = { 0 };
+	_cleanup_free_ struct nlmsghdr *h = NULL;
+	struct rtnl_req q;
+	int err;
+
+	rtnl_begin(&q, CT_TYPE(IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK, &g,
+		   sizeof(g)); /* a list without an end */
+	err = rtnl_get(nl, &q, &h);
+	if (err == 0)
+		err = rtnl_attrs(h, sizeof(g), tb, CTA_STATS_GLOBAL_MAX);
+	if (err == 0)
+		*ret = ntohl(rtnl_u32(tb[CTA_STATS_GLOBAL_ENTRIES], UINT32_MAX));
+	return err;
+}
+
 int conntrack_dump(struct net_dump *n)
 {
 	_cleanup_rtnl_ struct rtnl nl = { .fd = -1 };
 	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
 	int ret = rtnl_open_protocol(n->ns->fd, NETLINK_NETFILTER, &nl);
+	uint32_t entries = 0;
 
 	if (ret == 0)
+		ret = count_entries(&nl, &entries);
+	if (ret == 0 && entries)
 		ret = rtnl_list_family(&nl, CT_TYPE(IPCTNL_MSG_CT_GET), AF_UNSPEC, sizeof(struct nfgenmsg),
 				       &list);
 	close_later(take_fd(&nl.fd));

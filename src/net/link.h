@@ -13,6 +13,15 @@
 #include "proto/net.pb-c.h"
 
 struct netlock_ns;
+struct sysctl_reader;
+
+/* The locks of a run; on dump also what is read beside other work. */
+struct netlock {
+	struct netlock_ns **v; /* dump: one of each namespace, NULL without a lock; restore: empty */
+	struct sysctl_reader **sysctls; /* dump: as v */
+	size_t n;
+	struct net_store *store; /* restore: its namespaces have the locks */
+};
 
 /* A namespace at dump time. */
 struct net_dump {
@@ -135,6 +144,9 @@ int neighbours_restore(struct rnet *n);
 bool sysctl_kept(const char *name);
 bool sysctl_name_ok(const char *name);
 int sysctl_pass(const char *name); /* 0: those that spread to others, 1: the rest */
+/* Begin to read those of @ns beside other work; NULL is fine for all. */
+struct sysctl_reader *sysctls_begin(const struct ns *ns);
+void sysctls_free(struct sysctl_reader *s);
 int sysctls_dump(struct net_dump *n);
 int sysctls_plan(struct rnet *n);
 int sysctls_restore(struct rnet *n);

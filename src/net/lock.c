@@ -4,41 +4,43 @@
 #include "net/link.h"
 #include "netlock/netlock.h"
 
-struct netlock {
-	struct netlock_ns **v; /* dump: all; restore: the namespaces keep theirs */
-	size_t n;
-	struct net_store *store;
-};
-
 static int lock_error(int err, uint32_t ns_id)
 {
 	return log_errno(err, "network namespace %u: lock (nftables); --network-lock skip goes without",
 			 ns_id);
 }
 
+static int lock_one(struct netlock *l, const struct ns *ns, bool skip)
+{
+	const size_t n = l->n;
+	int ret;
+
+	if (!GROW(l->v, n) || !GROW(l->sysctls, n))
+		return log_oom();
+	l->v[n] = NULL;
+	ret = skip ? 0 : netlock_open_ns(ns->fd, &l->v[n]);
+	if (ret < 0)
+		return lock_error(ret, ns->id);
+	l->sysctls[n] = sysctls_begin(ns);
+	l->n++;
+	return 0;
+}
+
 int net_lock_dump(struct dump *d, struct netlock **ret)
 {
-	struct netlock *l;
+	struct netlock *l = calloc(1, sizeof(*l));
+	int err = 0;
 
-	if (d->opt->netlock == NETLOCK_SKIP) {
-		*ret = NULL;
-		return 0;
-	}
-	l = calloc(1, sizeof(*l));
 	if (!l)
 		return log_oom();
-	for (size_t i = 0; i < d->n_ns; i++) {
-		int err;
-
-		if (d->ns[i]->kind != NS_NET)
-			continue;
-		err = GROW(l->v, l->n) ? netlock_open_ns(d->ns[i]->fd, &l->v[l->n]) : -ENOMEM;
-		if (err < 0) {
-			net_unlock(l);
-			return lock_error(err, d->ns[i]->id);
-		}
-		l->n++;
+	for (size_t i = 0; i < d->n_ns && err == 0; i++)
+		if (d->ns[i]->kind == NS_NET)
+			err = lock_one(l, d->ns[i], d->opt->netlock == NETLOCK_SKIP);
+	if (err < 0) {
+		net_unlock(l);
+		return err;
 	}
+	d->net = l;
 	*ret = l;
 	return 0;
 }
@@ -96,10 +98,13 @@ void net_unlock(struct netlock *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		netlock_close(l->v[i]);
+		sysctls_free(l->sysctls[i]);
+	}
 	if (l->store)
 		net_lock_forget(l->store);
 	free(l->v);
+	free(l->sysctls);
 	free(l);
 }

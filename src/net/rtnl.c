@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "base/io.h"
 #include "base/netns.h"
@@ -12,6 +13,7 @@
 int rtnl_open_protocol(int netns_fd, int protocol, struct rtnl *ret)
 {
 	_cleanup_close_ int fd = -1;
+	const struct timeval patience = { .tv_sec = 10 }; /* the container is held meanwhile */
 	const int on = 1, size = 1 << 20;
 
 	if (netns_fd >= 0)
@@ -22,6 +24,7 @@ int rtnl_open_protocol(int netns_fd, int protocol, struct rtnl *ret)
 		return fd;
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	*ret = (struct rtnl){ .fd = netns_fd >= 0 ? take_fd(&fd) : fd_high(take_fd(&fd)) };
 	return ret->fd < 0 ? ret->fd : 0;

@@ -13,7 +13,6 @@
 #include <fnmatch.h>
 #include <dirent.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -87,10 +86,10 @@ static int add_sysctl(NetEntry *m, const char *name, const void *value, size_t l
 	return e->name ? bytes_copy(&e->value, value, len) : -ENOMEM;
 }
 
-/* A file that cannot be read has no value now (stable_secret: EIO until it is set). */
-static ssize_t read_value(int root, const char *name, char *buf, size_t size)
+/* -EACCES for one that cannot be written; -EIO for one without a value (stable_secret until it is set). */
+static ssize_t read_value(int root, const char *name, int mode, char *buf, size_t size)
 {
-	_cleanup_close_ int fd = openat(root, name, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(root, name, mode | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, buf, size);
 
 	return n < 0 ? -errno : n;
@@ -99,12 +98,11 @@ static ssize_t read_value(int root, const char *name, char *buf, size_t size)
 static int dump_file(struct walk *w, const char *name)
 {
 	char buf[4096];
-	struct stat st;
 	ssize_t n;
 
-	if (!sysctl_kept(name) || fstatat(w->root, name, &st, 0) < 0 || (st.st_mode & 0600) != 0600)
+	if (!sysctl_kept(name))
 		return 0;
-	n = read_value(w->root, name, buf, sizeof(buf));
+	n = read_value(w->root, name, O_RDWR, buf, sizeof(buf));
 	if (n < 0 || n == sizeof(buf))
 		return n == -EIO || n == -ENOENT || n == -EACCES || n == -EPERM ? 0 : n < 0 ? n : -EFBIG;
 	return add_sysctl(w->msg, name, buf, n);
@@ -150,10 +148,55 @@ static int dump_inside(void *arg)
 	return root < 0 ? -errno : dump_dir(&w, "", 0);
 }
 
+struct sysctl_reader {
+	uint32_t ns_id;
+	struct netns_visit *visit;
+	NetEntry msg; /* only sysctls */
+};
+
+struct sysctl_reader *sysctls_begin(const struct ns *ns)
+{
+	struct sysctl_reader *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	net_entry__init(&s->msg);
+	s->ns_id = ns->id;
+	s->visit = netns_begin(ns->fd, dump_inside, &s->msg);
+	return s;
+}
+
+void sysctls_free(struct sysctl_reader *s)
+{
+	if (!s)
+		return;
+	if (s->visit)
+		netns_end(s->visit);
+	for (size_t i = 0; i < s->msg.n_sysctls; i++)
+		net_sysctl_entry__free_unpacked(s->msg.sysctls[i], NULL);
+	free(s->msg.sysctls);
+	free(s);
+}
+
+/* What was read beside other work, if any was; false: read now. */
+static bool take_read(struct net_dump *n, struct sysctl_reader *s)
+{
+	if (!s || s->ns_id != n->msg->ns_id || netns_end(TAKE_PTR(s->visit)) < 0)
+		return false;
+	n->msg->sysctls = TAKE_PTR(s->msg.sysctls);
+	n->msg->n_sysctls = s->msg.n_sysctls;
+	s->msg.n_sysctls = 0;
+	return true;
+}
+
 int sysctls_dump(struct net_dump *n)
 {
-	int ret = netns_call(n->ns->fd, dump_inside, n->msg);
+	int ret;
 
+	for (size_t i = 0; n->d->net && i < n->d->net->n; i++)
+		if (take_read(n, n->d->net->sysctls[i]))
+			return 0;
+	ret = netns_call(n->ns->fd, dump_inside, n->msg);
 	return ret < 0 ? log_errno(ret, "network namespace %u: sysctls", n->msg->ns_id) : 0;
 }
 
@@ -174,7 +217,7 @@ static int restore_file(int root, const NetSysctlEntry *e)
 {
 	_cleanup_close_ int fd = -1;
 	char buf[4096];
-	ssize_t n = read_value(root, e->name, buf, sizeof(buf));
+	ssize_t n = read_value(root, e->name, O_RDONLY, buf, sizeof(buf));
 
 	if (n == (ssize_t)e->value.len && memcmp(buf, e->value.data, n) == 0)
 		return 0;
