@@ -48,6 +48,9 @@ void sock_restore_done(struct restore *r)
 		close_fd(&rec->fd);
 		close_fd(&rec->dir);
 		free(rec->base);
+		for (size_t j = 0; j < rec->n_senders; j++)
+			close_fd(&rec->senders[j].fd);
+		free(rec->senders);
 		free(rec);
 	}
 	map_done(&r->socks->recs);

@@ -53,7 +53,12 @@ struct sock_rec {
 	int fd; /* made already: the other end of a pair, an accepted connection; -1 */
 	int dir; /* path names: O_PATH descriptor of the directory the file is in; -1 */
 	char *base; /* its name there */
-	bool filled, connected;
+	struct sock_sender {
+		const ProtobufCBinaryData *name; /* borrowed from the message */
+		int fd;
+	} * senders; /* of queued messages, when they are not in the image */
+	size_t n_senders;
+	bool filled;
 };
 
 struct sock_table *sk_table(struct dump *d);

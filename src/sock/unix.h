@@ -38,8 +38,8 @@ int unix_queue_dump(struct dump *d, const struct file_desc *f, UnixEntry *u);
 /* Before: the descriptors in flight in it are descriptions of the dump too. */
 int unix_collect(struct dump *d, const struct file_desc *f);
 void unix_collect_done(struct sock_table *t);
-/* Connect it if that is still to be done: datagram sockets, when all are there. */
-int unix_connect_dgram(struct restore *r, uint32_t id);
+/* The socket in the image that has this name, among those of @like's namespace and type; 0: none. */
+uint32_t unix_find_name(const struct restore *r, const SockEntry *like, const ProtobufCBinaryData *name);
 int unix_queue_fill(struct restore *r, const FileEntry *file);
 
 int unix_survey(struct dump *d, const struct file_desc *f);

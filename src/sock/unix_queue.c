@@ -171,52 +171,46 @@ struct fill {
 	struct msghdr msg;
 };
 
-/* The socket in the image that has the name the message came from. */
-static uint32_t find_sender(struct restore *r, const UnixEntry *to, const ProtobufCBinaryData *name)
+uint32_t unix_find_name(const struct restore *r, const SockEntry *like, const ProtobufCBinaryData *name)
 {
 	const FileEntry *e;
 
 	for (uint32_t id = 1; (e = files_entry(r, id)); id++) {
 		const UnixEntry *u = e->kind_case == FILE_ENTRY__KIND_UNIX_SOCK ? e->unix_sock : NULL;
 
-		if (u && u->has_name && u->sock->net_ns_id == to->sock->net_ns_id &&
-		    u->sock->type == to->sock->type && u->name.len == name->len &&
+		if (u && u->has_name && u->sock->net_ns_id == like->net_ns_id &&
+		    u->sock->type == like->type && u->name.len == name->len &&
 		    memcmp(u->name.data, name->data, name->len) == 0)
 			return id;
 	}
 	return 0;
 }
 
-/* Is it connected to @id, so that a plain send() arrives there? */
-static bool sends_to(const struct restore *r, uint32_t from, uint32_t id)
+static int feeder_fd(const struct sock_rec *rec, const ProtobufCBinaryData *name)
 {
-	const FileEntry *e = files_entry(r, from);
-
-	return e && e->kind_case == FILE_ENTRY__KIND_UNIX_SOCK &&
-	       e->unix_sock->peer == UNIX_ENTRY__PEER__INSIDE && e->unix_sock->peer_id == id;
+	for (size_t i = 0; i < rec->n_senders; i++)
+		if (rec->senders[i].name->len == name->len &&
+		    memcmp(rec->senders[i].name->data, name->data, name->len) == 0)
+			return rec->senders[i].fd;
+	return -EBADMSG;
 }
 
 /* The descriptor to send @m through; addressed when it is not connected to the receiver. */
 static int sender_fd(struct fill *f, const UnixMsgEntry *m, bool *ret_addressed)
 {
-	uint32_t peer = f->u->peer == UNIX_ENTRY__PEER__INSIDE ? f->u->peer_id : 0;
-	uint32_t from = m->has_from ? find_sender(f->r, f->u, &m->from) : 0;
+	const struct sock_rec *rec = sk_rec(f->r, f->file->id);
+	const UnixEntry *u = f->u;
+	uint32_t from;
 
 	*ret_addressed = false;
-	if (f->u->sock->type != SOCK_DGRAM)
-		return peer ? files_get(f->r, peer) : sk_rec(f->r, f->file->id)->fd;
-	if (peer && sends_to(f->r, peer, f->file->id) && (!m->has_from || from == peer))
-		return files_get(f->r, peer);
-	if (!m->has_from || f->u->peer == UNIX_ENTRY__PEER__CLOSED)
-		return sk_rec(f->r, f->file->id)->fd;
-	if (!from) {
-		log_error("%s: has a message from %s, which is not in the image", file_entry_name(f->file),
-			  unix_name_text(m->from.data, m->from.len));
-		return -EBADMSG;
-	}
-	*ret_addressed = !sends_to(f->r, from, f->file->id);
-	if (unix_connect_dgram(f->r, from) < 0)
-		return -ENOTCONN;
+	if (u->peer == UNIX_ENTRY__PEER__INSIDE && (u->pair || u->sock->type != SOCK_DGRAM))
+		return files_get(f->r, u->peer_id);
+	if (u->sock->type != SOCK_DGRAM || u->peer == UNIX_ENTRY__PEER__CLOSED || !m->has_from)
+		return rec->fd;
+	from = unix_find_name(f->r, u->sock, &m->from);
+	if (!from)
+		return feeder_fd(rec, &m->from);
+	*ret_addressed = true;
 	return files_get(f->r, from);
 }
 

@@ -311,29 +311,64 @@ static int restore_connection(struct restore *r, const struct unix_at *at, int f
 	return 0;
 }
 
-/* A sender for the queue of a datagram socket that is not connected. */
-static int make_feeder(struct restore *r, const struct unix_at *at, struct sock_rec *rec)
+/* A socket that is connected to the one at @at, with @name unless NULL. */
+static int make_sender(const struct unix_at *at, const struct sock_rec *rec, const ProtobufCBinaryData *name)
 {
+	struct sock_rec scratch = { .fd = -1, .dir = -1 };
 	struct target to = { rec, &at->u->name };
-	int fd = sk_make(at->file, at->u->sock, at->hand), err;
+	int fd = sk_make(at->file, at->u->sock, at->hand), there, err;
 
 	if (fd < 0)
 		return fd;
-	rec->fd = fd;
 	err = with_fd(at, fd, connect_fn, &to);
-	return err < 0 ? log_errno(err, "%s: connect a sender", file_entry_name(at->file)) : 0;
+	if (err >= 0 && name) {
+		err = remote_give_fds(at->hand, &fd, 1, &there);
+		if (err >= 0)
+			err = unix_bind_scratch(at, name, there, &scratch);
+		if (err >= 0 || err == -EADDRINUSE) /* an abstract name that somebody has by now */
+			err = remote_syscall(at->hand, SYS_close, there);
+		close_fd(&scratch.dir);
+		free(scratch.base);
+	}
+	if (err >= 0)
+		return fd;
+	close(fd);
+	return log_errno(err, "%s: connect a sender", file_entry_name(at->file));
 }
 
-static bool needs_feeder(struct restore *r, const FileEntry *msg)
+static bool has_sender(const struct sock_rec *rec, const ProtobufCBinaryData *name)
 {
-	const UnixEntry *u = msg->unix_sock;
-
-	if (u->sock->type != SOCK_DGRAM || !u->has_name || u->pair)
-		return false;
-	for (size_t i = 0; i < u->n_queue; i++)
-		if (!u->queue[i]->has_from)
+	for (size_t i = 0; i < rec->n_senders; i++)
+		if (rec->senders[i].name->len == name->len &&
+		    memcmp(rec->senders[i].name->data, name->data, name->len) == 0)
 			return true;
 	return false;
+}
+
+/* Senders for the queue of a datagram socket: one without a name, and one for each that is gone. */
+static int make_senders(struct restore *r, const struct unix_at *at, struct sock_rec *rec)
+{
+	const UnixEntry *u = at->u;
+
+	if (u->sock->type != SOCK_DGRAM || !u->has_name || u->pair || u->peer == UNIX_ENTRY__PEER__CLOSED)
+		return 0;
+	for (size_t i = 0; i < u->n_queue; i++) {
+		const ProtobufCBinaryData *from = u->queue[i]->has_from ? &u->queue[i]->from : NULL;
+		int fd;
+
+		if (from ? unix_find_name(r, u->sock, from) || has_sender(rec, from) : rec->fd >= 0)
+			continue;
+		if (from && !GROW(rec->senders, rec->n_senders))
+			return log_oom();
+		fd = make_sender(at, rec, from);
+		if (fd < 0)
+			return fd;
+		if (from)
+			rec->senders[rec->n_senders++] = (struct sock_sender){ from, fd_high(fd) };
+		else
+			rec->fd = fd_high(fd);
+	}
+	return 0;
 }
 
 static int restore_external(const struct unix_at *at, int fd)
@@ -410,8 +445,8 @@ int unix_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
 		err = with_fd(&at, fd, bind_fn, rec);
 	if (err >= 0)
 		err = restore_links(r, &at, fd);
-	if (err >= 0 && needs_feeder(r, msg))
-		err = make_feeder(r, &at, rec);
+	if (err >= 0)
+		err = make_senders(r, &at, rec);
 	if (err < 0)
 		return log_errno(err, "%s: %s", file_entry_name(msg),
 				 unix_name_text(u->name.data, u->name.len));
@@ -430,44 +465,36 @@ socklen_t unix_reach(const struct sock_rec *rec, const ProtobufCBinaryData *name
 	return unix_sockaddr(path, strlen(path), ret);
 }
 
-int unix_connect_dgram(struct restore *r, uint32_t id)
+static int connect_dgram(struct restore *r, const UnixEntry *u, int fd)
 {
-	const UnixEntry *u = unix_entry(r, id);
-	struct sock_rec *rec = sk_rec(r, id), *peer;
+	struct sock_rec *peer;
 	_cleanup_close_ int node = -1;
 	struct sockaddr_un to;
 	socklen_t len;
-	int fd;
 
-	if (!rec)
-		return -ENOMEM;
-	if (rec->connected || u->sock->type != SOCK_DGRAM || u->peer != UNIX_ENTRY__PEER__INSIDE || u->pair)
+	if (u->sock->type != SOCK_DGRAM || u->peer != UNIX_ENTRY__PEER__INSIDE || u->pair)
 		return 0;
-	rec->connected = true;
 	peer = sk_rec(r, u->peer_id);
-	fd = files_get(r, id);
-	if (!peer || fd < 0)
-		return peer ? fd : -ENOMEM;
+	if (!peer)
+		return -ENOMEM;
 	len = unix_reach(peer, &unix_entry(r, u->peer_id)->name, &to, &node);
 	return RET_NERRNO(connect(fd, (struct sockaddr *)&to, len));
 }
 
+/* A datagram socket takes messages from its peer only: it is connected when its queue is filled. */
 int unix_finish(struct restore *r, const FileEntry *msg, int fd)
 {
 	const UnixEntry *u = msg->unix_sock;
-	bool inside = u->peer == UNIX_ENTRY__PEER__INSIDE;
-	int err = unix_connect_dgram(r, msg->id);
+	int err = unix_queue_fill(r, msg);
 
-	if (err == 0 && inside)
-		err = unix_connect_dgram(r, u->peer_id);
-	if (err < 0)
-		return log_errno(err, "%s: connect to %s", file_entry_name(msg),
-				 unix_name_text(u->peer_name.data, u->peer_name.len));
-	err = unix_queue_fill(r, msg);
-	if (err == 0 && inside && u->sock->type != SOCK_DGRAM)
+	if (err == 0 && u->peer == UNIX_ENTRY__PEER__INSIDE && u->sock->type != SOCK_DGRAM)
 		err = unix_queue_fill(r, files_entry(r, u->peer_id));
 	if (err < 0)
 		return err;
+	err = connect_dgram(r, u, fd);
+	if (err < 0)
+		return log_errno(err, "%s: connect to %s", file_entry_name(msg),
+				 unix_name_text(u->peer_name.data, u->peer_name.len));
 	if (u->peer == UNIX_ENTRY__PEER__CLOSED)
 		close_fd(&sk_rec(r, msg->id)->fd);
 	if (u->shutdown && u->peer != UNIX_ENTRY__PEER__CLOSED && shutdown(fd, u->shutdown - 1) < 0)

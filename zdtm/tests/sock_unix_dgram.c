@@ -53,6 +53,16 @@ int main(int argc, char **argv)
 	xsend(client, "unnamed");
 	xsend(named, "named");
 	xsend(a, "a to b");
+	xsend(b, "b was first");
+	for (int i = 0; i < 2; i++) {
+		int gone = xsocket(AF_UNIX, SOCK_DGRAM, 0);
+
+		xbind_unix(gone, "gone.sock");
+		xconnect_unix(gone, "log.sock");
+		xsend(gone, i ? "gone twice" : "gone");
+		close(gone);
+		unlink("gone.sock");
+	}
 	test_daemon();
 	test_waitsig();
 	if (stat("log.sock", &after) || before.st_mode != after.st_mode || before.st_uid != after.st_uid ||
@@ -62,7 +72,11 @@ int main(int argc, char **argv)
 	expect_unix_name(client, 1, "log.sock");
 	expect_from(log, "unnamed", "");
 	expect_from(log, "named", "named.sock");
+	expect_from(log, "gone", "gone.sock");
+	expect_from(log, "gone twice", "gone.sock");
 	expect_empty(log);
+	if (access("gone.sock", F_OK) == 0)
+		fail("gone.sock is there again");
 	xsend(client, "again");
 	expect_from(log, "again", "");
 	late = xsocket(AF_UNIX, SOCK_DGRAM, 0);
@@ -71,6 +85,7 @@ int main(int argc, char **argv)
 	expect_from(log, "late", "");
 	expect_from(b, "a to b", "a.sock");
 	xsend(b, "b to a");
+	expect_from(a, "b was first", "b.sock");
 	expect_from(a, "b to a", "b.sock");
 	expect_unix_name(abs, 0, abstract_name("abs"));
 	xsend(absclient, "abstract");
