@@ -102,8 +102,7 @@ static int read_list(const struct dump *d, struct ns *ns, struct mount_list *ret
 		return log_errno(err, "pid %d: reading the mounts of its mount namespace", ns->task->pid);
 	mark_skipped(d->opt, &l);
 	l.ns = ns;
-	*ret = l;
-	l = (struct mount_list){ 0 };
+	*ret = mount_list_take(&l);
 	return 0;
 }
 

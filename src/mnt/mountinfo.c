@@ -67,6 +67,14 @@ void mount_list_done(struct mount_list *l)
 	*l = (struct mount_list){ 0 };
 }
 
+struct mount_list mount_list_take(struct mount_list *l)
+{
+	struct mount_list ret = *l;
+
+	*l = (struct mount_list){ 0 };
+	return ret;
+}
+
 struct mount *mount_list_find(const struct mount_list *l, int id)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -248,8 +256,7 @@ int mountinfo_parse(char *text, struct mount_list *ret)
 		}
 		l.m[l.n++] = m;
 	}
-	*ret = l;
-	l = (struct mount_list){ 0 };
+	*ret = mount_list_take(&l);
 	return 0;
 }
 
@@ -334,16 +341,16 @@ static size_t push_children(const struct mount_list *l, const struct mount *up, 
 
 int mount_list_arrange(struct mount_list *l)
 {
-	_cleanup_free_ struct mount **out = calloc(l->n + 1, sizeof(*out));
-	_cleanup_free_ struct mount **stack = calloc(l->n + 1, sizeof(*stack));
+	_cleanup_free_ struct mount **out = NULL, **stack = NULL;
 	size_t n = 0, top = 0;
-	int err;
+	int err = find_parents(l);
 
-	if (!out || !stack)
-		return -ENOMEM;
-	err = find_parents(l);
 	if (err < 0)
 		return err;
+	out = calloc(l->n + 1, sizeof(*out));
+	stack = calloc(l->n + 1, sizeof(*stack));
+	if (!out || !stack)
+		return -ENOMEM;
 	qsort(l->m, l->n, sizeof(*l->m), cmp_sibling);
 	top = push_children(l, NULL, stack, top);
 	while (top && n < l->n) {

@@ -40,6 +40,8 @@ struct mount_list {
 /* @text is modified; -EBADMSG for a line that is no mountinfo. *@ret is freed with mount_list_done(). */
 int mountinfo_parse(char *text, struct mount_list *ret);
 void mount_list_done(struct mount_list *l);
+/* The list, which *@l is then no more. */
+struct mount_list mount_list_take(struct mount_list *l);
 struct mount *mount_list_find(const struct mount_list *l, int id);
 
 /*
