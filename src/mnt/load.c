@@ -15,8 +15,6 @@
 
 struct rmntns *mnt_store_ns(const struct mnt_store *s, uint32_t id)
 {
-	if (!s || !s->ns)
-		return NULL;
 	for (size_t i = 0; i < s->n_ns; i++)
 		if (s->ns[i].id == id)
 			return &s->ns[i];
