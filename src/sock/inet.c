@@ -63,6 +63,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 		ret = check_corked(f);
 	if (ret == 0)
 		ret = inet_dump_addrs(f, &e->local, &e->has_local, &e->remote, &e->has_remote);
+	if (ret == 0 && e->sock->type == SOCK_RAW && !e->has_remote)
+		ret = inet_raw_remote(f, e);
 	if (ret == 0)
 		ret = mcast_dump(d, f, e);
 	if (ret == 0)

@@ -14,6 +14,9 @@ bool inet_addr_any(const ProtobufCBinaryData *b);
 /* bind(2), whoever else has the port; logs. */
 int inet_bind(const FileEntry *msg, const ProtobufCBinaryData *local, int fd);
 
+/* inet_raw.c: the remote address of a raw socket, which getpeername(2) hides. */
+int inet_raw_remote(const struct file_desc *f, InetEntry *e);
+
 /* mcast.c: multicast groups. */
 int mcast_dump(struct dump *d, const struct file_desc *f, InetEntry *e);
 bool mcast_ok(const McastEntry *m);
