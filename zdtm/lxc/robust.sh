@@ -54,9 +54,10 @@ case_dump_stages_fail() {
 }
 
 case_dump_killed() {
-	local i before
+	local i before ip
 	begin
 	before=$(snapshot)
+	ip=$(lab_ip)
 	for i in $(seq 200); do
 		"$CTCR" dump --ct "$CT" -D "$DIR/k$i" > "$DIR/out" 2>&1 --leave-running &
 		pid=$!
@@ -66,6 +67,7 @@ case_dump_killed() {
 		rm -rf "$DIR/k$i"
 		wait_for 5 lab_is RUNNING || fail "kill $i: it is $(lab_state)"
 		lab_counts_on || fail "kill $i"
+		busybox ping -c 1 -W 3 "$ip" > /dev/null || fail "kill $i: no ping"
 	done
 	unharmed "200 kills"
 	# mappings of an executor whose coordinator died may stay; descriptors, masks and states do not
