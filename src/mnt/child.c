@@ -64,6 +64,37 @@ static int is_of(int fd, const struct mount *m)
 	return st.st_dev == m->dev ? 0 : -EBUSY;
 }
 
+/* A handle of @m if it is the mount one sees at its mount point. */
+static int open_visible(const struct mount *m)
+{
+	_cleanup_close_ int fd = open(m->point, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct statx sx;
+
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0)
+		return -errno;
+	if (sx.stx_mnt_id != (uint64_t)m->id)
+		return -ESTALE;
+	return RET_NERRNO(open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+}
+
+/*
+ * Nearly always all are visible, and nothing has to be taken away: each umount2() would wait for RCU.
+ * -EAGAIN: one is not, and nothing was sent.
+ */
+static int peek_visible(const struct peek *p)
+{
+	_cleanup_free_ int *fds = calloc(p->n + 1, sizeof(*fds));
+	int err = fds ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < p->n && err >= 0; i++) {
+		fds[i] = open_visible(p->want[i]);
+		err = fds[i] < 0 ? -EAGAIN : is_of(fds[i], p->want[i]);
+	}
+	for (size_t i = p->n; i-- > 0 && err >= 0;)
+		err = send_fds(p->sock, &fds[i], 1);
+	return err; /* the child's end closes them */
+}
+
 /* In the child: from the last mount to the first, take a handle if wanted, then take it away. */
 static int peel(const struct peek *p)
 {
@@ -96,7 +127,9 @@ static int peek_child(void *data)
 	const struct peek *p = data;
 	int err = enter(p);
 
-	if (err < 0)
+	if (err >= 0)
+		err = peek_visible(p);
+	if (err != -EAGAIN)
 		return err;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
