@@ -285,8 +285,9 @@ void unix_creds_begin(struct remote *h, const UnixCredsEntry *c)
 	if (!c || (!c->uid && !c->gid))
 		return;
 	remote_call(h, SYS_prctl, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
-	remote_call(h, SYS_setgroups, c->n_groups,
-		    remote_addr(h, remote_copy(h, c->groups, c->n_groups * sizeof(uint32_t))));
+	/* A nested user namespace may forbid it, or not know a group: SO_PEERGROUPS alone suffers. */
+	remote_try(h, SYS_setgroups, c->n_groups,
+		   remote_addr(h, remote_copy(h, c->groups, c->n_groups * sizeof(uint32_t))));
 	remote_call(h, SYS_setresgid, -1, c->gid, -1);
 	remote_call(h, SYS_setresuid, -1, c->uid, -1);
 }
@@ -297,7 +298,7 @@ void unix_creds_end(struct remote *h, const UnixCredsEntry *c)
 		return;
 	remote_call(h, SYS_setresuid, -1, 0, -1);
 	remote_call(h, SYS_setresgid, -1, 0, -1);
-	remote_call(h, SYS_setgroups, 0, 0);
+	remote_try(h, SYS_setgroups, 0, 0);
 	remote_call(h, SYS_prctl, PR_SET_SECUREBITS, 0);
 }
 
