@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether the name of a file still leads to it; opening a name by a hand. */
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 
@@ -10,6 +11,10 @@
 #include "file/table.h"
 
 #define DELETED " (deleted)"
+/* openat2(2) refuses what it does not know. */
+#define KNOWN_FLAGS                                                                                     \
+	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_DIRECTORY | O_NOFOLLOW | O_PATH | \
+	 O_CLOEXEC | O_NOCTTY | O_SYNC)
 
 static bool same_file(int root, const char *path, const struct stat *want)
 {
@@ -91,11 +96,30 @@ int fd_reopen(int fd, int flags)
 	return RET_NERRNO(open(path, flags | O_CLOEXEC | O_NOCTTY));
 }
 
+/* The same file by us, who may open what belongs to ids that its user namespace does not know. */
+static int open_from_outside(const struct remote *hand, const char *path, int flags)
+{
+	struct open_how how = { .flags = (uint64_t)flags, .resolve = RESOLVE_IN_ROOT };
+	_cleanup_close_ int root = -1;
+	char name[40];
+
+	snprintf(name, sizeof(name), "/proc/%d/root", hand->pid);
+	root = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	return RET_NERRNO((int)syscall(SYS_openat2, root, path, &how, sizeof(how)));
+}
+
 int hand_open(struct remote *hand, const char *path, int flags)
 {
-	long fd = remote_syscall(hand, SYS_openat, AT_FDCWD, remote_str(hand, path),
-				 (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_ASYNC)) | O_CLOEXEC | O_NOCTTY, 0);
+	int how = (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_ASYNC)) | O_CLOEXEC | O_NOCTTY;
+	long fd = remote_syscall(hand, SYS_openat, AT_FDCWD, remote_str(hand, path), how, 0);
 
+	if (fd == -EACCES || fd == -EPERM) {
+		int ours = open_from_outside(hand, path, how & KNOWN_FLAGS);
+
+		return ours < 0 ? (int)fd : ours;
+	}
 	return fd < 0 ? (int)fd : remote_take_fd(hand, (int)fd);
 }
 
