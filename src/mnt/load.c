@@ -121,10 +121,8 @@ static const char *check_mount(const struct mnt_store *s, size_t i)
 /* One run of records is one namespace, its root first. */
 static const char *add_to_ns(struct mnt_store *s, struct rmount *m)
 {
-	struct rmntns *ns = s->n_ns ? &s->ns[s->n_ns - 1] : NULL;
-
-	if (ns && ns->id == m->msg->mnt_ns_id) {
-		ns->n++;
+	if (s->n_ns && s->ns[s->n_ns - 1].id == m->msg->mnt_ns_id) {
+		s->ns[s->n_ns - 1].n++;
 		return m->msg->parent ? NULL : "a second root";
 	}
 	if (m->msg->parent || mnt_store_ns(s, m->msg->mnt_ns_id))
