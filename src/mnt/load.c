@@ -9,6 +9,7 @@
 #include "image/image.h"
 #include "mnt/mnt.h"
 #include "mnt/mountinfo.h"
+#include "mnt/options.h"
 #include "mnt/store.h"
 
 #define ATTRS_KNOWN 0x2000bfULL /* ro nosuid nodev noexec, atime modes, nodiratime, nosymfollow */
@@ -48,6 +49,19 @@ static void store_freep(struct mnt_store **s)
 	store_free(*s);
 }
 
+/* Only what a dump makes is made. */
+static const char *check_fs(const MntSourceEntry *msg)
+{
+	const struct fs_type *type = fs_type_of(msg->fstype);
+
+	if (type->cls == FS_REFUSE || !streq(type->name, msg->fstype) || !msg->is_dir)
+		return "not a file system that is made again";
+	for (size_t i = 0; i < msg->n_options; i++)
+		if (!option_is_known(type, msg->options[i]->key))
+			return "unknown option";
+	return NULL;
+}
+
 static const char *check_source(const MntSourceEntry *msg, size_t i)
 {
 	if (msg->id != i + 1)
@@ -66,7 +80,7 @@ static const char *check_source(const MntSourceEntry *msg, size_t i)
 		if (!path_is_clean(msg->trees[t]->root) || strchr(msg->trees[t]->archive, '/') ||
 		    ((!msg->trees[t]->is_dir || msg->trees[t]->deleted) && streq(msg->trees[t]->root, "/")))
 			return "bad contents";
-	return NULL;
+	return msg->kind == MNT_SOURCE_ENTRY__KIND__FS ? check_fs(msg) : NULL;
 }
 
 static int load_sources(struct mnt_store *s)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static bool is_known(const struct fs_type *type, const char *key)
+bool option_is_known(const struct fs_type *type, const char *key)
 {
 	for (const char *const *o = type->options; o && *o; o++)
 		if (streq(*o, key))
@@ -38,7 +38,7 @@ int options_to_msg(const struct fs_type *type, const char *text, MntSourceEntry 
 
 		if (value)
 			*value++ = 0;
-		if (is_known(type, w))
+		if (option_is_known(type, w))
 			err = add_option(s, w, value);
 	}
 	return err;

@@ -4,6 +4,7 @@
 
 #include "mnt/source.h"
 
+bool option_is_known(const struct fs_type *type, const char *key);
 /* Those of @text that @type takes back, appended to s->options. 0 or -ENOMEM. */
 int options_to_msg(const struct fs_type *type, const char *text, MntSourceEntry *s);
 /*
