@@ -96,7 +96,7 @@ $(O)/zdtm/tests/%: zdtm/tests/%.c zdtm/lib/zdtm.c zdtm/lib/zdtm.h
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $< zdtm/lib/zdtm.c -lpthread -lrt -lcap
 $(O)/zdtm/tools/%: zdtm/tools/%.c
 	$(call say,TOOL)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $< -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -static -o $@ $< -lpthread
 
 test: all unit-build zdtm-build
 	$(Q)O=$(O) scripts/run-tests

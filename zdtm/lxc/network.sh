@@ -1,0 +1,175 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The network stays alive: what is connected to a container does not notice that it was away, and no
+# reset and no "unreachable" passes on the bridge meanwhile.
+# shellcheck source-path=SCRIPTDIR source=lab.sh
+. "$(dirname "$0")/lab.sh"
+
+PORT=9
+NETPEER=$LAB_TOP/${O:-build}/zdtm/tools/netpeer
+
+# peer WHAT NAME ARGUMENTS...: an end outside of the container, net-peer.py
+peer() {
+	python3 "$LAB_TOP/zdtm/lxc/net-peer.py" "$1" "$DIR/$2" "${@:3}" &
+}
+
+peer_moves() { # NAME: data flow from now on
+	local was
+	was=$(cat "$DIR/$1.seen" 2> /dev/null || echo 0)
+	wait_for 20 peer_beyond "$1" "$was" || fail "$1: nothing moves${2:+ $2}: $(cat "$DIR/$1.done" 2> /dev/null)"
+}
+
+peer_beyond() {
+	[ "$(cat "$DIR/$1.seen")" -gt "$2" ]
+}
+
+peer_ok() { # NAME...: they stop, and have seen no fault
+	local p
+	for p in "$@"; do touch "$DIR/$p.stop"; done
+	for p in "$@"; do
+		wait_for 30 test -e "$DIR/$p.done" || fail "$p does not come to an end"
+		[ "$(cat "$DIR/$p.done")" = ok ] || fail "$(cat "$DIR/$p.done")"
+	done
+}
+
+begin() { # [MORE ARGUMENTS OF netpeer IN THE CONTAINER]
+	lab_create
+	cp "$NETPEER" "/var/lib/lxc/$CT/rootfs/netpeer"
+	echo "::once:/netpeer serve $PORT" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	[ $# = 0 ] || echo "::once:/netpeer $*" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	lab_start
+	IP=$(lab_ip)
+	peer watch watch "$BR"
+	wait_for 5 test -e "$DIR/watch.ready" || fail "the bridge cannot be watched: $(cat "$DIR/watch.done")"
+	wait_for 5 bash -c ": < /dev/tcp/$IP/$PORT" || fail "nothing listens in the container"
+}
+
+away() { # SECONDS [OPTIONS OF THE RESTORE]
+	rm -rf "$DIR/img"
+	lab_dump "$DIR/img"
+	sleep "$1"
+	lab_restore "$DIR/img" "${@:2}"
+}
+
+case_stream() {
+	begin
+	peer stream s "$IP" $PORT
+	for t in 0 1.5 3; do
+		peer_moves s "before it is away for $t s"
+		away $t
+	done
+	peer_moves s "at the end"
+	peer_ok s watch
+}
+
+case_idle() {
+	begin
+	peer idle i "$IP" $PORT 200
+	peer_moves i
+	away 0
+	peer_moves i
+	away 2
+	peer_moves i
+	peer_ok i watch
+}
+
+case_outwards() {
+	peer accept a "$NET.1" 7777
+	wait_for 5 test -e "$DIR/a.ready" || fail "no server outside"
+	begin connect "$NET.1" 7777
+	for t in 0 2; do
+		peer_moves a
+		away $t
+	done
+	peer_moves a
+	peer_ok a watch
+}
+
+case_half_closed() {
+	begin
+	peer closed-by-it it "$IP" $PORT
+	peer_moves it
+	peer closed-by-us us "$IP" $PORT
+	peer_moves us
+	away 0.5
+	peer_moves it
+	away 0
+	peer_ok us it
+	wait_for 5 test -e "/var/lib/lxc/$CT/rootfs/half.sum" || fail "the container has seen no end"
+	[ "$(cat "/var/lib/lxc/$CT/rootfs/half.sum")" = "$(cat "$DIR/it.sum")" ] || fail "not all came through"
+	peer_ok watch
+}
+
+case_ipv6() {
+	ip -6 addr add fd87::1/64 dev "$BR" nodad
+	echo 'lxc.net.0.ipv6.address = fd87::2/64' > "$DIR/more.conf"
+	begin
+	wait_for 5 busybox ping6 -c 1 -W 1 fd87::2 || fail "no IPv6"
+	peer stream global fd87::2 $PORT
+	peer idle linklocal "$(lab_link_local)%$BR" $PORT 5
+	for t in 0 2; do
+		peer_moves global
+		peer_moves linklocal
+		away $t
+	done
+	peer_moves global
+	peer_moves linklocal
+	peer_ok global linklocal watch
+}
+
+lab_link_local() {
+	lxc-attach -n "$CT" -- /bin/ip -6 addr show eth0 | sed -n 's/.*inet6 \(fe80[^/]*\).*/\1/p'
+}
+
+# New connections all the time, also while it is dumped, away and restored.
+case_fresh() {
+	begin
+	peer fresh f1 "$IP" $PORT
+	peer fresh f2 "$IP" $PORT
+	for t in 0 1 2; do
+		peer_moves f1
+		peer_moves f2
+		away $t
+	done
+	peer_moves f1
+	peer_moves f2
+	peer_ok f1 f2 watch
+}
+
+case_udp() {
+	begin
+	peer udp u "$IP" $PORT
+	for t in 0 1; do
+		peer_moves u
+		away $t
+	done
+	peer_moves u
+	peer_ok u watch
+}
+
+# Dumps and restores that fail, and a dump that leaves it running.
+case_failures() {
+	begin
+	peer stream s "$IP" $PORT
+	peer idle i "$IP" $PORT 20
+	peer_moves i
+	for stage in freeze netlock infect objects world memory inventory; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" dump --ct "$CT" -D "$DIR/bad" > "$DIR/bad.out" 2>&1 &&
+			fail "the dump did not fail at $stage"
+		peer_moves s "after the dump failed at $stage"
+	done
+	lab_dump "$DIR/run" --leave-running
+	peer_moves s "with --leave-running"
+	lab_dump "$DIR/img"
+	for stage in world objects become arm; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" > "$DIR/bad.out" 2>&1 &&
+			fail "the restore did not fail at $stage"
+		lab_is STOPPED || fail "after a failed restore it is $(lab_state)"
+	done
+	lab_restore "$DIR/img"
+	peer_moves s "at the end"
+	peer_moves i "at the end"
+	peer_ok s i watch
+}
+
+lab_main "$@"
