@@ -140,9 +140,9 @@ static void undo_root(void *ctx)
 	struct restoring *c = ctx;
 
 	kill_all(&c->r);
+	(void)net_undo(&c->r);
 	net_unlock(c->lock);
 	c->lock = NULL;
-	(void)net_undo(&c->r);
 	(void)cgroup_undo(&c->r);
 	keeper_done(&c->r);
 }

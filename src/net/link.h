@@ -99,6 +99,7 @@ int links_dump(struct net_dump *n);
 int links_plan(struct restore *r, struct rnet *n);
 int links_make(struct restore *r, struct rnet *n);
 int links_up(struct rnet *n);
+int links_down(struct rtnl *rt); /* all but loopback */
 /* The links by the age of the kernel's IPv6 route @prefix/@len of each; malloc()ed, NULL without memory. */
 const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len);
 /* IPv6 address generation and token, by netlink. */

@@ -12,6 +12,8 @@ struct netlock;
 int net_lock_dump(struct dump *d, struct netlock **ret);
 int net_lock_restore(struct restore *r, struct netlock **ret);
 void net_unlock(struct netlock *l); /* NULL is fine */
+/* The tasks are gone for good, nothing is unlocked yet: links down, so that nobody answers for them. */
+int net_quiet(struct dump *d);
 
 int net_load(struct restore *r);
 int net_plan(struct restore *r); /* bridges of --veth-pair exist, names are free */
@@ -19,5 +21,5 @@ int net_plan(struct restore *r); /* bridges of --veth-pair exist, names are free
 int net_restore_links(struct restore *r, struct rtask *t);
 int net_restore_config(struct restore *r, struct rtask *t); /* addresses, up, routes ... */
 int net_finish(struct restore *r); /* after unlock: tell switches and peers (gratuitous ARP, NA) */
-int net_undo(struct restore *r); /* a failed restore: remove host ends of links */
+int net_undo(struct restore *r); /* a failed restore, before it is unlocked: links down, host ends removed */
 void net_restore_done(struct restore *r);

@@ -175,6 +175,9 @@ int net_undo(struct restore *r)
 	struct net_store *s = r->net;
 	int ret = 0;
 
+	for (size_t i = 0; s && i < s->n_nets; i++)
+		if (s->nets[i].rt.fd >= 0)
+			(void)links_down(&s->nets[i].rt);
 	for (size_t i = 0; s && i < s->n_ends; i++) {
 		const struct ifinfomsg ifi = { .ifi_index = s->ends[i].index };
 		struct rtnl_req q;

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A network namespace that is on its way out says nothing more. Its sockets are gone with its tasks,
+ * but the kernel takes it apart some time later (cleanup_net), and removes packet filters before the
+ * links: until then it would answer peers with resets and "unreachable". So links go down first, in
+ * the lock.
+ */
+#include <fcntl.h>
+#include <linux/if.h>
+
+#include "base/log.h"
+#include "base/procfs.h"
+#include "net/link.h"
+
+static int link_down(struct rtnl *rt, const struct link_info *l)
+{
+	const struct ifinfomsg ifi = { .ifi_index = l->ifi->ifi_index, .ifi_change = IFF_UP };
+	struct rtnl_req q;
+
+	if (!(l->ifi->ifi_flags & IFF_UP) || (l->ifi->ifi_flags & IFF_LOOPBACK))
+		return 0;
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	return link_do(rt, &q, l->name, "down");
+}
+
+int links_down(struct rtnl *rt)
+{
+	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
+	int ret = rtnl_list_family(rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), &m);
+
+	for (size_t i = 0; i < m.n && ret >= 0; i++) {
+		struct link_info l;
+
+		ret = link_parse(m.v[i], &l);
+		if (ret >= 0)
+			ret = link_down(rt, &l);
+	}
+	return ret;
+}
+
+/* Does any process live in the network namespace @ino? Zombies are in none. */
+static bool inhabited(uint64_t ino)
+{
+	_cleanup_free_ int *pids = NULL;
+	size_t n = 0;
+
+	if (proc_list(AT_FDCWD, "/proc", &pids, &n) < 0)
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t other;
+
+		if (proc_ns_ino(pids[i], "net", &other) >= 0 && other == ino)
+			return true;
+	}
+	return false;
+}
+
+int net_quiet(struct dump *d)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < d->n_ns; i++) {
+		_cleanup_rtnl_ struct rtnl rt = { .fd = -1 };
+		int err;
+
+		if (d->ns[i]->kind != NS_NET || inhabited(d->ns[i]->ino))
+			continue;
+		err = rtnl_open(d->ns[i]->fd, &rt);
+		if (err >= 0)
+			err = links_down(&rt);
+		if (err < 0)
+			ret = log_errno(err, "network namespace %u: take its links down", d->ns[i]->id);
+	}
+	return ret;
+}
