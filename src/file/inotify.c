@@ -33,16 +33,20 @@ static int parse_watch(const char *line, InotifyWatch *w, struct inode_ref *ref)
 	unsigned int wd, sdev, mask, bytes, type;
 	unsigned long long ino;
 	const char *hex = strstr(line, "f_handle:");
+	int n = sscanf(line,
+		       "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:%*x fhandle-bytes:%x fhandle-type:%x",
+		       &wd, &ino, &sdev, &mask, &bytes, &type);
 
-	if (sscanf(line,
-		   "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:%*x fhandle-bytes:%x fhandle-type:%x",
-		   &wd, &ino, &sdev, &mask, &bytes, &type) != 6 ||
-	    !hex || bytes > sizeof(ref->handle))
+	if (n < 4)
 		return -EINVAL;
 	w->wd = (int32_t)wd;
 	w->mask = mask & MASK_KEPT;
 	ref->dev = makedev(sdev >> 20, sdev & 0xfffff);
 	ref->ino = ino;
+	if (n == 4) /* an inode about to go, as of a removed cgroup, has no handle */
+		return -ESTALE;
+	if (n != 6 || !hex || bytes > sizeof(ref->handle))
+		return -EINVAL;
 	ref->handle_type = (int)type;
 	ref->handle_len = bytes;
 	hex += strlen("f_handle:");
@@ -66,9 +70,10 @@ static int add_watch(struct dump *d, const struct file_desc *f, const char *line
 	w->path = NULL;
 	e->watches[e->n_watches++] = w;
 	err = parse_watch(line, w, &ref);
-	if (err < 0)
+	if (err < 0 && err != -ESTALE)
 		return log_errno(err, "%s: cannot read \"%s\" of fdinfo", file_desc_name(f), line);
-	err = inode_path(f->task, &ref, &link, &mnt_id);
+	if (err >= 0)
+		err = inode_path(f->task, &ref, &link, &mnt_id);
 	if (err >= 0)
 		err = mnt_resolve(d, f->task, mnt_id, link, &w->mnt_ns_id, &w->path);
 	if (err >= 0)
