@@ -24,8 +24,8 @@
 #include "base/procfs.h"
 #include "base/syscalls.h"
 
-#define ARENA_SIZE (EXECUTOR_TEXT + SLOT_SIZE)
-#define ALL_SIGNALS (~0ULL)
+#define SEARCH_WINDOW (4 << 20)
+#define SEARCH_OVERLAP 64
 
 int infect_seize(pid_t tid)
 {
@@ -115,36 +115,27 @@ int infect_read(pid_t tid, int status, struct infection **ret)
 	return 0;
 }
 
-static int task_read(pid_t tid, uint64_t addr, void *buf, size_t len)
-{
-	struct iovec local = { buf, len }, there = { (void *)addr, len };
-	ssize_t n = process_vm_readv(tid, &local, 1, &there, 1, 0);
-
-	return n < 0 ? -errno : (size_t)n == len ? 0 : -EFAULT;
-}
-
-static int task_write(pid_t tid, uint64_t addr, const void *buf, size_t len)
-{
-	struct iovec local = { (void *)buf, len }, there = { (void *)addr, len };
-	ssize_t n = process_vm_writev(tid, &local, 1, &there, 1, 0);
-
-	return n < 0 ? -errno : (size_t)n == len ? 0 : -EFAULT;
-}
-
 /* Look for the gadgets in one executable mapping, a line of /proc/PID/maps. */
 static int search_mapping(struct infection *inf, uint64_t start, uint64_t end)
 {
-	size_t len = MIN(end - start, (uint64_t)4 << 20);
-	_cleanup_free_ uint8_t *text = malloc(len);
+	size_t window = MIN(end - start, (uint64_t)SEARCH_WINDOW);
+	_cleanup_free_ uint8_t *text = malloc(window);
 
 	if (!text)
 		return -ENOMEM;
-	if (task_read(inf->tid, start, text, len) == 0)
-		arch_find_gadgets(inf, start, text, len);
+	for (uint64_t at = start; at < end && !(inf->gadget && inf->restorer);
+	     at += window - SEARCH_OVERLAP) {
+		size_t len = MIN(end - at, (uint64_t)window);
+
+		if (task_read(inf->tid, at, text, len) == 0)
+			arch_find_gadgets(inf, at, text, len);
+		if (at + len == end)
+			break;
+	}
 	return 0;
 }
 
-static int search_gadgets(struct infection *inf)
+int infect_find_gadgets(struct infection *inf)
 {
 	_cleanup_free_ char *maps = NULL;
 	char *save = NULL;
@@ -169,7 +160,7 @@ static int search_gadgets(struct infection *inf)
 	return inf->gadget ? 0 : -EOPNOTSUPP;
 }
 
-static int set_regs_home(struct infection *inf, long nr, const uint64_t *args)
+int infect_set_call(struct infection *inf, long nr, const uint64_t *args)
 {
 	struct user_regs_struct r = inf->home_regs;
 
@@ -180,34 +171,6 @@ static int set_regs_home(struct infection *inf, long nr, const uint64_t *args)
 	r.rdi = args[0], r.rsi = args[1], r.rdx = args[2];
 	r.r10 = args[3], r.r8 = args[4], r.r9 = args[5];
 	return ptrace(PTRACE_SETREGS, inf->tid, 0, &r) < 0 ? -errno : 0;
-}
-
-int infect_home(struct infection *inf)
-{
-	size_t size = arch_frame_size(inf);
-	const uint64_t none[6] = { 0 }, all = ALL_SIGNALS;
-	_cleanup_free_ void *frame = NULL;
-	uint64_t addr;
-	int ret;
-
-	if (inf->home)
-		return 0;
-	ret = inf->gadget ? 0 : search_gadgets(inf);
-	if (ret < 0)
-		return ret;
-	addr = ALIGN_DOWN(inf->regs.rsp - 128 - size - 64, 64) - 8;
-	frame = calloc(1, size);
-	if (!frame)
-		return -ENOMEM;
-	arch_frame_build(inf, addr, frame);
-	ret = task_write(inf->tid, addr, frame, size);
-	if (ret < 0)
-		return ret;
-	inf->home = addr;
-	ret = set_regs_home(inf, SYS_getpid, none);
-	if (ret < 0)
-		return ret;
-	return ptrace(PTRACE_SETSIGMASK, inf->tid, sizeof(all), &all) < 0 ? -errno : 0;
 }
 
 /* Wait for the next syscall-stop; an event stop on the way is passed. */
@@ -230,7 +193,7 @@ static int step(struct infection *inf)
 int infect_syscall(struct infection *inf, long nr, const uint64_t *args, long *ret)
 {
 	struct user_regs_struct r;
-	int err = set_regs_home(inf, nr, args);
+	int err = infect_set_call(inf, nr, args);
 
 	if (err >= 0)
 		err = step(inf);
@@ -257,8 +220,10 @@ static long call(struct infection *inf, long nr, uint64_t a, uint64_t b, uint64_
 static int map_part(struct infection *inf, int fd, uint64_t addr, uint64_t len, uint64_t off)
 {
 	bool text = off == 0;
-	const uint64_t args[6] = { addr, len, text ? PROT_READ | PROT_EXEC : PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_FIXED, fd, off };
+	const uint64_t args[6] = {
+		addr, len, text ? PROT_READ | PROT_EXEC : PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		fd,   off
+	};
 	long ret;
 	int err = infect_syscall(inf, SYS_mmap, args, &ret);
 
@@ -285,16 +250,18 @@ static int arena_memfd(struct infection *inf, int pidfd, int *there)
 
 static int arena_map(struct infection *inf, int memfd, int there)
 {
-	const uint64_t args[6] = { 0, ARENA_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 };
+	const uint64_t args[6] = {
+		0, inf->arena_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0
+	};
 	long addr;
 	int ret;
 
-	if (ftruncate(memfd, ARENA_SIZE) < 0)
+	if (ftruncate(memfd, (off_t)inf->arena_size) < 0)
 		return -errno;
 	ret = pwrite_all(memfd, executor_blob, executor_blob_end - executor_blob, 0);
 	if (ret < 0)
 		return ret;
-	inf->local = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	inf->local = mmap(NULL, inf->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	if (inf->local == MAP_FAILED) {
 		inf->local = NULL;
 		return -errno;
@@ -305,9 +272,10 @@ static int arena_map(struct infection *inf, int memfd, int there)
 	if (addr < 0 && addr > -4096)
 		return (int)addr;
 	inf->arena = (uint64_t)addr;
-	inf->arena_size = ARENA_SIZE;
 	ret = map_part(inf, there, inf->arena, EXECUTOR_TEXT, 0);
-	return ret < 0 ? ret : map_part(inf, there, inf->arena + EXECUTOR_TEXT, SLOT_SIZE, EXECUTOR_TEXT);
+	return ret < 0 ? ret
+		       : map_part(inf, there, inf->arena + EXECUTOR_TEXT, inf->arena_size - EXECUTOR_TEXT,
+				  EXECUTOR_TEXT);
 }
 
 static int arena_socket(struct infection *inf, int pidfd, int *there)
@@ -354,7 +322,7 @@ static int executor_start(struct infection *inf, int ctl)
 	return 0;
 }
 
-int infect_start(struct infection *inf, int pidfd)
+int infect_start(struct infection *inf, int pidfd, size_t n_threads)
 {
 	_cleanup_close_ int memfd = -1;
 	int there = -1, ctl = -1, ret = infect_home(inf);
@@ -362,6 +330,7 @@ int infect_start(struct infection *inf, int pidfd)
 	if (ret < 0)
 		return ret;
 	inf->hand.pidfd = pidfd;
+	inf->arena_size = EXECUTOR_TEXT + SLOT_SIZE + n_threads * infect_home_room(inf);
 	memfd = arena_memfd(inf, pidfd, &there);
 	if (memfd < 0)
 		return memfd;
@@ -369,6 +338,13 @@ int infect_start(struct infection *inf, int pidfd)
 	call(inf, SYS_close, there, 0, 0, 0);
 	if (ret >= 0)
 		ret = arena_socket(inf, pidfd, &ctl);
+	if (ret >= 0) {
+		if (!inf->restorer) /* the executor has one */
+			arch_find_gadgets(inf, inf->arena, (const uint8_t *)executor_blob,
+					  executor_blob_end - executor_blob);
+		infect_lend(inf, 0, inf);
+		ret = infect_home_to_arena(inf);
+	}
 	return ret < 0 ? ret : executor_start(inf, ctl);
 }
 
@@ -390,6 +366,11 @@ static int remove_arena(struct infection *inf)
 	long r;
 
 	if (ret < 0 || !inf->arena)
+		return ret;
+	/* Back onto the task's own memory before the arena goes. */
+	if (inf->lent)
+		ret = infect_home_from_arena(inf);
+	if (ret < 0)
 		return ret;
 	if (inf->hand.slot)
 		call(inf, SYS_close, inf->hand.slot->ctl, 0, 0, 0);
@@ -413,7 +394,7 @@ int infect_cure(struct infection *inf)
 	    ptrace(PTRACE_SETSIGMASK, inf->tid, sizeof(inf->sigmask), &inf->sigmask) < 0 ||
 	    ptrace(PTRACE_SETREGS, inf->tid, 0, &regs) < 0)
 		return -errno;
-	inf->home = 0;
+	infect_home_done(inf);
 	return 0;
 }
 
@@ -430,9 +411,10 @@ void infect_free(struct infection *inf)
 	if (!inf)
 		return;
 	if (inf->local)
-		munmap(inf->local, ARENA_SIZE);
+		munmap(inf->local, inf->arena_size);
 	if (inf->hand.ctl >= 0)
 		close(inf->hand.ctl);
+	free(inf->covered_copy);
 	free(inf->xstate);
 	free(inf);
 }

@@ -24,6 +24,11 @@ struct infection {
 	int stop_sig; /* group stop: the signal; else 0 */
 	uint64_t gadget, restorer; /* "syscall; ret" and "rt_sigreturn" in the task, 0 if unknown */
 	uint64_t home; /* address of the frame's restorer slot; 0: not laid */
+	uint64_t lent; /* room for the frame in the arena of the process, 0: none; remote/home.c */
+	void *lent_local; /* our mapping of it */
+	uint64_t covered; /* memory of the task the frame covers now */
+	size_t covered_len;
+	void *covered_copy; /* its bytes; NULL: none is covered */
 	uint64_t arena, arena_size; /* mapped into the task, 0: not */
 	struct remote hand; /* in use when arena is set */
 	void *local; /* our mapping of the arena */
@@ -39,13 +44,28 @@ int infect_read(pid_t tid, int status, struct infection **ret);
 int infect_home(struct infection *inf);
 /* One system call in the stopped thread by stepping it; result or negative errno of the call. */
 int infect_syscall(struct infection *inf, long nr, const uint64_t *args, long *ret);
-/* Map an arena and start the executor; the hand is inf->hand. */
-int infect_start(struct infection *inf, int pidfd);
-/* Give everything back: arena unmapped, registers, masks. The thread stays stopped. */
+/* Map an arena and start the executor; the hand is inf->hand. With room for the frames of @n_threads. */
+int infect_start(struct infection *inf, int pidfd, size_t n_threads);
+/* Thread @index (from 1) of the infected @leader's process is to lay its frame in the arena. */
+void infect_lend(const struct infection *leader, size_t index, struct infection *inf);
+/* Give everything back: arena unmapped, registers, masks. The thread stays stopped. The leader is the last.
+ */
 int infect_cure(struct infection *inf);
 /* PTRACE_DETACH; the thread goes on (or stays in its group stop). Frees @inf. */
 int infect_detach(struct infection *inf);
 void infect_free(struct infection *inf);
+
+/* Between remote/infect.c and remote/home.c. */
+#define HOME_SCRATCH 1088 /* bytes below the frame for buffers of stepped calls */
+size_t infect_home_room(const struct infection *inf);
+int infect_home_to_arena(struct infection *inf);
+int infect_home_from_arena(struct infection *inf);
+void infect_home_done(struct infection *inf);
+int infect_find_gadgets(struct infection *inf);
+/* Registers such that @nr is called next and returns to the frame. */
+int infect_set_call(struct infection *inf, long nr, const uint64_t *args);
+int task_read(pid_t tid, uint64_t addr, void *buf, size_t len);
+int task_write(pid_t tid, uint64_t addr, const void *buf, size_t len);
 
 /* arch: lay out the signal frame for @inf in @buf (size bytes) to be written at @addr; its length. */
 size_t arch_frame_size(const struct infection *inf);

@@ -41,8 +41,9 @@ static int seize_task(struct task *t)
 		if (ret == -EPERM && tracer_of(t->threads[i].tid) == (uint64_t)getpid())
 			continue;
 		if (ret == -EPERM)
-			return log_errno(ret, "pid %d thread %d is traced by pid %llu; end the debugger first", t->pid,
-					 t->threads[i].tid, (unsigned long long)tracer_of(t->threads[i].tid));
+			return log_errno(
+				ret, "pid %d thread %d is traced by pid %llu; end the debugger first", t->pid,
+				t->threads[i].tid, (unsigned long long)tracer_of(t->threads[i].tid));
 		if (ret == -ESRCH)
 			return -EAGAIN;
 		if (ret < 0)
@@ -156,7 +157,9 @@ int tree_infect(struct dump *d)
 
 		if (t->state == TASK_ZOMBIE)
 			continue;
-		ret = infect_start(t->threads[0].inf, t->pidfd);
+		ret = infect_start(t->threads[0].inf, t->pidfd, t->n_threads);
+		for (size_t k = 1; ret >= 0 && k < t->n_threads; k++)
+			infect_lend(t->threads[0].inf, k, t->threads[k].inf);
 		if (ret < 0)
 			return log_errno(ret, "pid %d: the executor could not be started", t->pid);
 		t->hand = &t->threads[0].inf->hand;
@@ -172,7 +175,8 @@ int tree_cure(struct dump *d)
 		struct task *t = d->tasks[i];
 
 		t->hand = NULL;
-		for (size_t k = 0; k < t->n_threads; k++) {
+		/* the leader last: the frames of the others lie in its arena */
+		for (size_t k = t->n_threads; k-- > 0;) {
 			int err = t->threads[k].inf ? infect_cure(t->threads[k].inf) : 0;
 
 			if (err < 0 && err != -ESRCH)
