@@ -24,6 +24,7 @@
 #include "base/procfs.h"
 #include "base/syscalls.h"
 
+#define RSEQ_CS_OFFSET 8 /* of struct rseq */
 #define SEARCH_WINDOW (4 << 20)
 #define SEARCH_OVERLAP 64
 
@@ -86,6 +87,31 @@ int infect_wait(pid_t tid, int timeout_ms, int *ret_status)
 	}
 }
 
+/*
+ * A thread stopped inside a restartable sequence begins again at its abort handler: the kernel forgets
+ * the sequence once it sees other registers than the sequence's (kernel/rseq.c).
+ */
+static void leave_rseq(struct infection *inf)
+{
+	struct {
+		uint64_t addr;
+		uint32_t size, sig, flags, pad;
+	} conf;
+	struct {
+		uint32_t version, flags;
+		uint64_t start, length, abort;
+	} cs;
+	uint64_t at;
+
+	if (ptrace(CTCR_PTRACE_GET_RSEQ, inf->tid, sizeof(conf), &conf) < 0 || !conf.addr)
+		return;
+	if (task_read(inf->tid, conf.addr + RSEQ_CS_OFFSET, &at, sizeof(at)) < 0 || !at ||
+	    task_read(inf->tid, at, &cs, sizeof(cs)) < 0)
+		return;
+	if (inf->regs.rip - cs.start < cs.length)
+		inf->home_regs.rip = inf->image_regs.rip = cs.abort;
+}
+
 int infect_read(pid_t tid, int status, struct infection **ret)
 {
 	struct infection *inf = calloc(1, sizeof(*inf));
@@ -111,6 +137,7 @@ int infect_read(pid_t tid, int status, struct infection **ret)
 	inf->xstate_full = iov.iov_len;
 	inf->xstate_size = MIN(inf->xstate_size, inf->xstate_full);
 	arch_repair_syscall(inf);
+	leave_rseq(inf);
 	*ret = inf;
 	return 0;
 }
@@ -173,7 +200,7 @@ int infect_set_call(struct infection *inf, long nr, const uint64_t *args)
 	return ptrace(PTRACE_SETREGS, inf->tid, 0, &r) < 0 ? -errno : 0;
 }
 
-/* Wait for the next syscall-stop; an event stop on the way is passed. */
+/* Wait for the next syscall-stop; an event stop on the way is passed. A SIGSTOP is sent again at the end. */
 static int step(struct infection *inf)
 {
 	int status;
@@ -187,6 +214,8 @@ static int step(struct infection *inf)
 			return -ESRCH;
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			return 0;
+		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP)
+			inf->stop_again = true;
 	}
 }
 
@@ -401,6 +430,9 @@ int infect_cure(struct infection *inf)
 int infect_detach(struct infection *inf)
 {
 	int ret = RET_NERRNO(ptrace(PTRACE_DETACH, inf->tid, 0, 0)) < 0 ? -errno : 0;
+
+	if (inf->stop_again || inf->hand.stopped)
+		kill(inf->tid, SIGSTOP);
 
 	infect_free(inf);
 	return ret;

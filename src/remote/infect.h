@@ -22,6 +22,7 @@ struct infection {
 	size_t xstate_size, xstate_full;
 	uint64_t sigmask;
 	int stop_sig; /* group stop: the signal; else 0 */
+	bool stop_again; /* a SIGSTOP came while it was ours */
 	uint64_t gadget, restorer; /* "syscall; ret" and "rt_sigreturn" in the task, 0 if unknown */
 	uint64_t home; /* address of the frame's restorer slot; 0: not laid */
 	uint64_t lent; /* room for the frame in the arena of the process, 0: none; remote/home.c */

@@ -2,11 +2,17 @@
 #include "remote/remote.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "base/io.h"
 #include "base/syscalls.h"
+
+#define STOP_LOOK_MS 100
 
 /* Begin a new batch if the last one was run. */
 static void batch_begin(struct remote *r)
@@ -90,12 +96,43 @@ void remote_ref(struct remote *r, struct remote_call *c, int arg, const struct r
 		c->ref[arg] = index;
 }
 
+/* A task that we trace may be held by a SIGSTOP, the one signal that cannot be blocked: it goes on for us. */
+static void pass_stop(struct remote *r)
+{
+	int status;
+
+	if (waitpid(r->pid, &status, __WALL | WNOHANG) != r->pid || !WIFSTOPPED(status))
+		return;
+	r->stopped = r->stopped || (status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP);
+	ptrace(PTRACE_CONT, r->pid, 0, 0);
+}
+
+/* Wait for the answer; the end of the task is one, even if others hold its control socket. */
+static int wait_answer(struct remote *r)
+{
+	struct pollfd p[] = { { .fd = r->ctl, .events = POLLIN }, { .fd = r->pidfd, .events = POLLIN } };
+
+	for (;;) {
+		int n = poll(p, 2, STOP_LOOK_MS);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && !p[0].revents)
+			return -ECONNRESET;
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			pass_stop(r);
+	}
+}
+
 static int wait_done(struct remote *r)
 {
 	char byte;
 
 	for (;;) {
-		ssize_t n = recv(r->ctl, &byte, 1, 0);
+		int ret = wait_answer(r);
+		ssize_t n = ret < 0 ? 0 : recv(r->ctl, &byte, 1, 0);
 
 		if (n == 1)
 			return 0;

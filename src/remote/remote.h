@@ -29,6 +29,7 @@ struct remote {
 	struct slot *slot; /* our mapping */
 	uint64_t slot_addr; /* its address in the task */
 	uint32_t heap; /* next free byte of the slot */
+	bool stopped; /* a SIGSTOP came while it was ours */
 	bool ran; /* the batch was run: the next call starts a new one */
 };
 
