@@ -35,8 +35,8 @@ static int arena_map(struct restore *r, uint64_t size)
 			return log_errno(ret, "no address range of %llu bytes is free in all tasks",
 					 (unsigned long long)(size + slack));
 		for (uint64_t at = addr; at + size <= addr + size + slack; at += MAX(slack, (uint64_t)4096)) {
-			p = mmap((void *)at, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE,
-				 s->memfd, 0);
+			p = mmap((void *)at, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+				 MAP_SHARED | MAP_FIXED_NOREPLACE, s->memfd, 0);
 			if (p == MAP_FAILED)
 				continue;
 			s->local = p;
@@ -159,8 +159,8 @@ static long run_clone(struct remote *by, const struct clone_spec *spec, struct r
  * A task in a nested user namespace may not choose a pid in the pid namespace around it. The root task may
  * say which one comes next; nobody else clones meanwhile.
  */
-static long clone_next(struct restore *r, struct remote *by, const struct clone_spec *spec, struct remote *child,
-		       int *ret_pidfd)
+static long clone_next(struct restore *r, struct remote *by, const struct clone_spec *spec,
+		       struct remote *child, int *ret_pidfd)
 {
 	struct clone_spec any = *spec;
 	struct remote *root = r->tasks[0].hand;

@@ -52,7 +52,8 @@ static int plan_member(struct restore *r, struct rtask *t)
 		return 0; /* cloned before its parent's setsid(), or an error found then */
 	h = find_helper(r, t->msg->sid);
 	if (h && h->parent != t->parent) {
-		log_error("pid %d: session %d has no leader and members with different parents; cannot be restored",
+		log_error("pid %d: session %d has no leader and members with different parents; cannot be "
+			  "restored",
 			  t->msg->pid, t->msg->sid);
 		return -EOPNOTSUPP;
 	}
@@ -60,7 +61,8 @@ static int plan_member(struct restore *r, struct rtask *t)
 		return 0;
 	if (!GROW(s->helpers, s->n_helpers))
 		return log_oom();
-	s->helpers[s->n_helpers++] = (struct session_helper){ .sid = t->msg->sid, .parent = t->parent, .pidfd = -1 };
+	s->helpers[s->n_helpers++] =
+		(struct session_helper){ .sid = t->msg->sid, .parent = t->parent, .pidfd = -1 };
 	return 0;
 }
 
@@ -141,7 +143,8 @@ int tree_clone_root(struct restore *r)
 	ret = clone_root(r, h, end, &pidfd);
 	close(end);
 	if (ret == -EEXIST)
-		log_error("pid %d is taken on this host; end that process or restore in an own pid namespace", t->msg->pid);
+		log_error("pid %d is taken on this host; end that process or restore in an own pid namespace",
+			  t->msg->pid);
 	else if (ret < 0)
 		log_errno(ret, "the root task (pid %d) cannot be cloned", t->msg->pid);
 	if (ret < 0) {
@@ -162,7 +165,8 @@ static int clone_child(struct restore *r, struct rtask *c, struct remote *by, ui
 	const struct clone_spec spec = {
 		.set_tid = m->ns_pids,
 		.n_tids = m->n_ns_pids,
-		.flags = flags | ns_clone_flags(r, c) | (m->has_fs_id && m->fs_id == p->fs_id ? CLONE_FS : 0) |
+		.flags = flags | ns_clone_flags(r, c) |
+			 (m->has_fs_id && m->fs_id == p->fs_id ? CLONE_FS : 0) |
 			 (m->has_files_id && m->files_id == p->files_id ? CLONE_FILES : 0),
 		.exit_signal = m->exit_signal,
 	};

@@ -79,7 +79,9 @@ static int read_outer_groups(const struct task *t, const char *status, CredsEntr
 		return 0;
 	if (ns->parent)
 		ret = read_text_at(ns->parent->task->proc, "gid_map", &map);
-	return ret < 0 ? ret : read_groups(status, map ? map : "0 0 4294967295", &c->outer_groups, &c->n_outer_groups);
+	return ret < 0 ? ret
+		       : read_groups(status, map ? map : "0 0 4294967295", &c->outer_groups,
+				     &c->n_outer_groups);
 }
 
 static int read_caps(const char *status, CredsEntry *c)
@@ -117,9 +119,11 @@ int creds_dump(struct task *t, struct task_thread *th, const char *status)
 	if (ret >= 0)
 		ret = read_text_at(t->proc, "gid_map", &gid_map);
 	if (ret >= 0)
-		ret = read_ids(status, "Uid", uid_map, (uint32_t *const[]){ &c->uid, &c->euid, &c->suid, &c->fsuid });
+		ret = read_ids(status, "Uid", uid_map,
+			       (uint32_t *const[]){ &c->uid, &c->euid, &c->suid, &c->fsuid });
 	if (ret >= 0)
-		ret = read_ids(status, "Gid", gid_map, (uint32_t *const[]){ &c->gid, &c->egid, &c->sgid, &c->fsgid });
+		ret = read_ids(status, "Gid", gid_map,
+			       (uint32_t *const[]){ &c->gid, &c->egid, &c->sgid, &c->fsgid });
 	if (ret >= 0)
 		ret = read_groups(status, gid_map, &c->groups, &c->n_groups);
 	if (ret >= 0)

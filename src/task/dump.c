@@ -34,7 +34,8 @@ static long call_hand(struct task *t, long nr, const uint64_t args[6], const str
 	return ret;
 }
 
-static long call_stepped(struct task_thread *th, long nr, const uint64_t args[6], const struct thread_buf *buf)
+static long call_stepped(struct task_thread *th, long nr, const uint64_t args[6],
+			 const struct thread_buf *buf)
 {
 	struct remote mem = { .pid = th->tid };
 	uint64_t a[6], at;

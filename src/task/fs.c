@@ -23,7 +23,8 @@ static int read_dir(const struct task *t, const char *what, char **ret)
 	if (fstatat(t->proc, what, &st, 0) < 0)
 		return log_errno(-errno, "pid %d: %s (%s)", t->pid, what, *ret);
 	if (st.st_nlink == 0) {
-		log_error("pid %d: its %s (%s) was removed; let it change directory first", t->pid, what, *ret);
+		log_error("pid %d: its %s (%s) was removed; let it change directory first", t->pid, what,
+			  *ret);
 		return -EOPNOTSUPP;
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/log.h"
@@ -18,6 +19,7 @@
 #include "task/task.h"
 
 #define STOP_TIMEOUT_MS 5000
+#define SHORT_STOP_MS 100
 
 /* Who traces it: TracerPid of status, 0 if nobody. */
 static uint64_t tracer_of(pid_t tid)
@@ -30,14 +32,18 @@ static uint64_t tracer_of(pid_t tid)
 	return tracer;
 }
 
-static int seize_task(struct task *t)
+/* *@fresh counts the threads that were not ours before. */
+static int seize_task(struct task *t, size_t *fresh)
 {
+	if (t->state == TASK_ZOMBIE && t->n_threads > 1)
+		return -EAGAIN; /* it is ending, or the survey refuses it */
 	for (size_t i = 0; i < t->n_threads; i++) {
 		int ret;
 
 		if (t->state == TASK_ZOMBIE)
 			continue;
 		ret = infect_seize(t->threads[i].tid);
+		*fresh += ret >= 0;
 		if (ret == -EPERM && tracer_of(t->threads[i].tid) == (uint64_t)getpid())
 			continue;
 		if (ret == -EPERM)
@@ -52,9 +58,22 @@ static int seize_task(struct task *t)
 	return 0;
 }
 
+/* A parent in vfork() stops when its child is done, and we hold the child: no use to wait. */
+static bool in_clone(pid_t tid)
+{
+	_cleanup_free_ char *call = NULL;
+	long nr;
+
+	return proc_read(tid, "syscall", &call) >= 0 && sscanf(call, "%ld", &nr) == 1 &&
+	       (nr == SYS_vfork || nr == SYS_clone || nr == SYS_clone3);
+}
+
 static int wait_thread(struct task *t, struct task_thread *th)
 {
-	int status, ret = infect_wait(th->tid, STOP_TIMEOUT_MS, &status);
+	int status, ret = infect_wait(th->tid, SHORT_STOP_MS, &status);
+
+	if (ret == -ETIMEDOUT && !in_clone(th->tid))
+		ret = infect_wait(th->tid, STOP_TIMEOUT_MS, &status);
 
 	if (ret == -ETIMEDOUT)
 		log_info("pid %d thread %d does not stop (vfork, or uninterruptible sleep)", t->pid, th->tid);
@@ -94,47 +113,38 @@ static int peek_tree(struct dump *d)
 static int hold_frozen(struct dump *d, pid_t root, struct freezer *f)
 {
 	int ret = freezer_freeze(f, STOP_TIMEOUT_MS), thaw;
+	size_t fresh = 0;
 
 	if (ret >= 0)
 		ret = tree_survey(d, root);
 	for (size_t i = 0; ret >= 0 && i < d->n_tasks; i++)
-		ret = seize_task(d->tasks[i]);
+		ret = seize_task(d->tasks[i], &fresh);
 	thaw = freezer_thaw(f);
 	if (ret >= 0)
 		ret = thaw;
 	return ret < 0 ? ret : wait_tree(d);
 }
 
-/* The number of threads alive, to see whether the tree is complete. */
-static size_t count_threads(const struct dump *d)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->n_tasks; i++)
-		n += d->tasks[i]->n_threads;
-	return n;
-}
-
 /*
- * Without one: stop what is seen, look again; a second look that shows the same tree is the end.
+ * Without one: stop what is seen, look again; a look that shows nobody new is the end.
  * Threads already held are found by their tracer. Their first stop is waited for once, at the end.
  */
 static int hold_loose(struct dump *d, pid_t root)
 {
-	size_t before = 0;
 	int ret;
 
 	for (int round = 0; round < 64; round++) {
+		size_t fresh = 0;
+
 		ret = tree_survey(d, root);
 		for (size_t i = 0; ret >= 0 && i < d->n_tasks; i++)
-			ret = seize_task(d->tasks[i]);
+			ret = seize_task(d->tasks[i], &fresh);
 		if (ret == -EAGAIN)
 			continue;
 		if (ret < 0)
 			return ret;
-		if (before == count_threads(d))
+		if (!fresh)
 			return wait_tree(d);
-		before = count_threads(d);
 		usleep(300);
 	}
 	return -EAGAIN;
@@ -186,23 +196,26 @@ int tree_cure(struct dump *d)
 	return ret;
 }
 
-static void release_thread(struct task_thread *th)
+/* Seized, but its stop was never taken. */
+static void release_running(struct task_thread *th)
 {
 	int status;
 
-	if (th->inf) {
-		infect_detach(TAKE_PTR(th->inf));
-		return;
-	}
-	/* Seized, but its stop was never taken. */
 	if (tracer_of(th->tid) == (uint64_t)getpid() && infect_wait(th->tid, STOP_TIMEOUT_MS, &status) >= 0)
 		ptrace(PTRACE_DETACH, th->tid, 0, 0);
 }
 
+/* Those that are stopped first: others may wait for them (vfork). */
 void tree_release(struct dump *d)
 {
-	for (size_t i = 0; i < d->n_tasks; i++)
-		for (size_t k = 0; k < d->tasks[i]->n_threads; k++)
-			if (d->tasks[i]->state != TASK_ZOMBIE)
-				release_thread(&d->tasks[i]->threads[k]);
+	for (int stopped = 1; stopped >= 0; stopped--)
+		for (size_t i = 0; i < d->n_tasks; i++)
+			for (size_t k = 0; k < d->tasks[i]->n_threads; k++) {
+				struct task_thread *th = &d->tasks[i]->threads[k];
+
+				if (stopped && th->inf)
+					infect_detach(TAKE_PTR(th->inf));
+				else if (!stopped && d->tasks[i]->state != TASK_ZOMBIE)
+					release_running(th);
+			}
 }

@@ -16,12 +16,22 @@
 
 /* The rows of /proc/PID/limits in the order of RLIMIT_*. */
 static const char *const limit_names[] = {
-	[RLIMIT_CPU] = "Max cpu time", [RLIMIT_FSIZE] = "Max file size", [RLIMIT_DATA] = "Max data size",
-	[RLIMIT_STACK] = "Max stack size", [RLIMIT_CORE] = "Max core file size", [RLIMIT_RSS] = "Max resident set",
-	[RLIMIT_NPROC] = "Max processes", [RLIMIT_NOFILE] = "Max open files", [RLIMIT_MEMLOCK] = "Max locked memory",
-	[RLIMIT_AS] = "Max address space", [RLIMIT_LOCKS] = "Max file locks", [RLIMIT_SIGPENDING] = "Max pending signals",
-	[RLIMIT_MSGQUEUE] = "Max msgqueue size", [RLIMIT_NICE] = "Max nice priority",
-	[RLIMIT_RTPRIO] = "Max realtime priority", [RLIMIT_RTTIME] = "Max realtime timeout",
+	[RLIMIT_CPU] = "Max cpu time",
+	[RLIMIT_FSIZE] = "Max file size",
+	[RLIMIT_DATA] = "Max data size",
+	[RLIMIT_STACK] = "Max stack size",
+	[RLIMIT_CORE] = "Max core file size",
+	[RLIMIT_RSS] = "Max resident set",
+	[RLIMIT_NPROC] = "Max processes",
+	[RLIMIT_NOFILE] = "Max open files",
+	[RLIMIT_MEMLOCK] = "Max locked memory",
+	[RLIMIT_AS] = "Max address space",
+	[RLIMIT_LOCKS] = "Max file locks",
+	[RLIMIT_SIGPENDING] = "Max pending signals",
+	[RLIMIT_MSGQUEUE] = "Max msgqueue size",
+	[RLIMIT_NICE] = "Max nice priority",
+	[RLIMIT_RTPRIO] = "Max realtime priority",
+	[RLIMIT_RTTIME] = "Max realtime timeout",
 };
 
 static int parse_limit(const char *s, uint64_t *ret)
@@ -88,7 +98,8 @@ static int switches_dump(struct task *t)
 	ret = remote_run(h);
 	if (ret < 0)
 		return ret;
-	t->msg->has_dumpable = t->msg->has_child_subreaper = t->msg->has_thp_disable = t->msg->has_personality = true;
+	t->msg->has_dumpable = t->msg->has_child_subreaper = t->msg->has_thp_disable =
+		t->msg->has_personality = true;
 	t->msg->dumpable = (uint32_t)MAX(dumpable->ret, 0);
 	t->msg->thp_disable = thp->ret > 0;
 	t->msg->personality = (uint32_t)pers->ret;
@@ -139,8 +150,8 @@ static int rlimits_restore(struct rtask *t)
 	ret = remote_run(h);
 	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(calls); i++)
 		if (calls[i] && calls[i]->ret < 0)
-			log_warn("pid %d: limit \"%s\" cannot be raised to its old value on this host", t->msg->pid,
-				 limit_names[i]);
+			log_warn("pid %d: limit \"%s\" cannot be raised to its old value on this host",
+				 t->msg->pid, limit_names[i]);
 	return ret;
 }
 

@@ -37,7 +37,8 @@ static int check_task(const TaskEntry *m, size_t index)
 
 	if (m->id != index + 1 || (index ? !m->parent_id || m->parent_id > index : m->parent_id != 0))
 		return bad(m, "its id or parent is out of order");
-	if (m->n_ns_ids != NS_KINDS || !m->n_ns_pids || m->n_ns_pids > 32 || m->ns_pids[0] != m->pid || m->pid <= 0)
+	if (m->n_ns_ids != NS_KINDS || !m->n_ns_pids || m->n_ns_pids > 32 || m->ns_pids[0] != m->pid ||
+	    m->pid <= 0)
 		return bad(m, "pids or namespaces are missing");
 	if (m->state > 2)
 		return bad(m, "an unknown state");
@@ -85,7 +86,8 @@ int tasks_load(struct restore *r)
 		return log_oom();
 	s->memfd = -1;
 	r->tree = s;
-	ret = image_read(r->img, "tasks", &task_entry__descriptor, (ProtobufCMessage ***)&s->msgs, &s->n_msgs);
+	ret = image_read(r->img, "tasks", &task_entry__descriptor, (ProtobufCMessage ***)&s->msgs,
+			 &s->n_msgs);
 	if (ret < 0)
 		return ret;
 	if (!s->n_msgs || s->msgs[0]->state == 2) {

@@ -15,7 +15,8 @@
 
 static int peek_queue(pid_t tid, bool shared, SiginfoEntry ***list, size_t *n)
 {
-	struct __ptrace_peeksiginfo_args args = { .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0, .nr = PEEK_BATCH };
+	struct __ptrace_peeksiginfo_args args = { .flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0,
+						  .nr = PEEK_BATCH };
 	siginfo_t infos[PEEK_BATCH];
 
 	for (;;) {

@@ -105,8 +105,13 @@ static int restore_affinity(pid_t tid, const SchedEntry *s)
 int sched_restore(struct rthread *th)
 {
 	const SchedEntry *s = th->msg->sched;
-	struct sched_attr_ a = { .size = sizeof(a), .policy = s->policy, .flags = s->flags, .nice = s->nice,
-				 .priority = s->priority, .runtime = s->runtime, .deadline = s->deadline,
+	struct sched_attr_ a = { .size = sizeof(a),
+				 .policy = s->policy,
+				 .flags = s->flags,
+				 .nice = s->nice,
+				 .priority = s->priority,
+				 .runtime = s->runtime,
+				 .deadline = s->deadline,
 				 .period = s->period };
 	int ret = restore_affinity(th->tid, s);
 

@@ -27,7 +27,8 @@ struct seccomp_table {
 	size_t n;
 };
 
-static int table_add(struct seccomp_table *tab, const struct sock_filter *f, size_t len, uint32_t flags, uint32_t *ret)
+static int table_add(struct seccomp_table *tab, const struct sock_filter *f, size_t len, uint32_t flags,
+		     uint32_t *ret)
 {
 	SeccompFilterEntry *e;
 
@@ -70,7 +71,8 @@ static int dump_filter(struct seccomp_table *tab, pid_t tid, unsigned long index
 	if (ptrace(GET_FILTER_, tid, index, insns) < 0 || ptrace(GET_METADATA_, tid, sizeof(meta), &meta) < 0)
 		return -errno;
 	if (meta.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
-		log_error("thread %d: seccomp filter with a user notification listener; cannot be restored", tid);
+		log_error("thread %d: seccomp filter with a user notification listener; cannot be restored",
+			  tid);
 		return -EOPNOTSUPP;
 	}
 	return table_add(tab, insns, n * sizeof(*insns), (uint32_t)meta.flags & SECCOMP_FILTER_FLAG_LOG, ret);
@@ -114,7 +116,8 @@ int seccomp_dump(struct dump *d)
 		for (size_t k = 0; ret >= 0 && t->state != TASK_ZOMBIE && k < t->n_threads; k++) {
 			ret = dump_thread(&tab, &t->threads[k]);
 			if (ret < 0)
-				log_errno(ret, "pid %d thread %d: seccomp filters", t->pid, t->threads[k].tid);
+				log_errno(ret, "pid %d thread %d: seccomp filters", t->pid,
+					  t->threads[k].tid);
 		}
 	}
 	if (ret >= 0 && tab.n)
@@ -134,7 +137,8 @@ static int install(struct rthread *th, const SeccompFilterEntry *e)
 		return -EBADMSG;
 	prog->len = (unsigned short)(e->filter.len / sizeof(struct sock_filter));
 	prog->filter = (void *)remote_addr(h, remote_copy(h, e->filter.data, e->filter.len));
-	remote_call(h, SYS_seccomp, SECCOMP_SET_MODE_FILTER, e->flags & SECCOMP_FILTER_FLAG_LOG, remote_addr(h, prog));
+	remote_call(h, SYS_seccomp, SECCOMP_SET_MODE_FILTER, e->flags & SECCOMP_FILTER_FLAG_LOG,
+		    remote_addr(h, prog));
 	return remote_run(h);
 }
 
@@ -148,7 +152,8 @@ int seccomp_restore(struct restore *r, struct rthread *th)
 		return 0;
 	if (th->msg->seccomp_mode == SECCOMP_MODE_STRICT)
 		return (int)remote_syscall(th->hand, SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
-	ret = image_read(r->img, "seccomp", &seccomp_filter_entry__descriptor, (ProtobufCMessage ***)&list, &n);
+	ret = image_read(r->img, "seccomp", &seccomp_filter_entry__descriptor, (ProtobufCMessage ***)&list,
+			 &n);
 	if (ret < 0)
 		return ret;
 	for (size_t i = 0; ret >= 0 && i < th->msg->n_seccomp_filters; i++) {

@@ -152,7 +152,8 @@ static void timer_restore(struct remote *h, const PosixTimerEntry *e)
 	v->it_interval.tv_nsec = (long)(e->interval_ns % 1000000000);
 	v->it_value.tv_sec = (time_t)(e->value_ns / 1000000000);
 	v->it_value.tv_nsec = (long)(e->value_ns % 1000000000);
-	remote_call(h, SYS_timer_create, (uint64_t)(int64_t)e->clockid, remote_addr(h, ev), remote_addr(h, id));
+	remote_call(h, SYS_timer_create, (uint64_t)(int64_t)e->clockid, remote_addr(h, ev),
+		    remote_addr(h, id));
 	remote_call(h, SYS_timer_settime, e->id, 0, remote_addr(h, v), 0);
 }
 

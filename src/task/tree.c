@@ -193,7 +193,8 @@ int tree_share(struct dump *d)
 		{ KCMP_VM, NULL, 0, offsetof(struct task, mm_id), offsetof(struct task, mm_first) },
 		{ KCMP_FILES, NULL, 0, offsetof(struct task, files_id), offsetof(struct task, files_first) },
 		{ KCMP_FS, NULL, 0, offsetof(struct task, fs_id), offsetof(struct task, fs_first) },
-		{ KCMP_SIGHAND, NULL, 0, offsetof(struct task, sighand_id), offsetof(struct task, sighand_first) },
+		{ KCMP_SIGHAND, NULL, 0, offsetof(struct task, sighand_id),
+		  offsetof(struct task, sighand_first) },
 	};
 	int ret = 0;
 
