@@ -92,9 +92,16 @@ static bool other_end_outside(struct dump *d, const struct file_desc *f)
 	return poll(&p, 1, 0) >= 0 && !(p.revents & (reads ? POLLHUP : POLLERR));
 }
 
+#define OUTSIDE                                                                                       \
+	"its other end is outside the container; pass --external 'pipe[%llu]' here and --inherit-fd " \
+	"'fd[N]:%s' at the restore"
+
 static bool outside_is_fine(struct dump *d, const struct file_desc *f)
 {
-	return d->opt->criu || d->opt->shell_job || options_external(d->opt, f->link, NULL);
+	char id[24];
+
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)f->st.st_ino);
+	return d->opt->criu || d->opt->shell_job || options_external(d->opt, "pipe", id);
 }
 
 static bool holds(pid_t pid, const char *link)
@@ -136,11 +143,7 @@ static int pipe_survey(struct dump *d, const struct file_desc *f)
 	if (!is_unnamed(f) || !other_end_outside(d, f) || outside_is_fine(d, f) ||
 	    !held_by_stranger(d, f->link))
 		return 0;
-	return dump_obstacle(
-		d,
-		"%s: its other end is outside the container; pass --external '%s' here and --inherit-fd "
-		"'fd[N]:%s' at the restore",
-		file_desc_name(f), f->link, f->link);
+	return dump_obstacle(d, "%s: " OUTSIDE, file_desc_name(f), (unsigned long long)f->st.st_ino, f->link);
 }
 
 static int check_outside(struct dump *d, const struct file_desc *f, PipeEntry *e)
@@ -148,10 +151,7 @@ static int check_outside(struct dump *d, const struct file_desc *f, PipeEntry *e
 	if (!is_unnamed(f) || !other_end_outside(d, f))
 		return 0;
 	if (!outside_is_fine(d, f)) {
-		log_error("%s: its other end is outside the container; pass --external '%s' here and "
-			  "--inherit-fd "
-			  "'fd[N]:%s' at the restore",
-			  file_desc_name(f), f->link, f->link);
+		log_error("%s: " OUTSIDE, file_desc_name(f), (unsigned long long)f->st.st_ino, f->link);
 		return -EOPNOTSUPP;
 	}
 	e->has_external = e->external = true;
