@@ -16,21 +16,21 @@ begin() {
 # The container's lasting processes with their descriptors and mappings.
 snapshot() {
 	local pid comm
-	for pid in $(cat "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs"); do
+	while read -r pid; do
 		comm=$(cat "/proc/$pid/comm" 2> /dev/null) || continue
 		case $comm in sleep | sh | nc) continue ;; esac
 		[ "$comm" = init ] || grep SigBlk "/proc/$pid/status" # init changes its mask all the time
 		echo "$pid $comm $(grep -E 'TracerPid|SigIgn|SigCgt' "/proc/$pid/status" | tr '\n\t' '  ')"
 		find "/proc/$pid/fd" -type l -printf '%f %l\n' | sort
 		cut -d' ' -f1,2,6- "/proc/$pid/maps"
-	done
+	done < "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs"
 }
 
 unharmed() { # WHEN
 	wait_for 5 lab_is RUNNING || fail "$1: it is $(lab_state)"
 	lab_counts_on || fail "$1"
 	lab_ping "$1"
-	[ -z "$(nft list tables 2> /dev/null | grep ctcr)" ] || fail "$1: nft tables on the host"
+	! nft list tables 2> /dev/null | grep -q ctcr || fail "$1: nft tables on the host"
 }
 
 same() { # WHEN
@@ -117,7 +117,7 @@ case_restore_killed() {
 }
 
 case_signalled() {
-	local sig before
+	local before
 	begin
 	before=$(snapshot)
 	printf '#!/bin/sh\n[ $CRTOOLS_SCRIPT_ACTION != %s ] || { kill -%s $PPID; }\n' network-lock TERM > "$DIR/script"
