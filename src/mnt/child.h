@@ -18,8 +18,8 @@ struct mount_list;
 /*
  * Handles of the mounts @want (members of the arranged list @l), in its order, each without anything that
  * is mounted on it or over it. If one is covered, they are taken in a private copy of the namespace
- * @ns_fd from which the later mounts are removed first. @user_fd: its owning user namespace, -1: ours. -EBUSY: one could not be
- * uncovered. *@ret_fds: room for @n; ours to close.
+ * @ns_fd from which the later mounts are removed first. @user_fd: its owning user namespace, -1: ours.
+ * -EBUSY: one could not be uncovered. *@ret_fds: room for @n; ours to close.
  */
 int mount_peek(int ns_fd, int user_fd, const struct mount_list *l, struct mount *const *want, size_t n,
 	       int *ret_fds);

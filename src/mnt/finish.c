@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Restore: propagation, when all mount namespaces are built. Each peer group is made by one member and
- * joined by the others with MOVE_MOUNT_SET_GROUP; a group that is itself a slave begins as a member of
- * its master's group.
+ * Restore: propagation, when all mount namespaces are built. Each peer group is begun by a mount of our
+ * own, which its members join with MOVE_MOUNT_SET_GROUP; a group that is itself a slave begins as a
+ * member of its master's group.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,124 +44,130 @@ static int set_propagation(struct restore *r, const struct rmount *m, unsigned i
 	return err;
 }
 
-static int join(const struct rmount *from, const struct rmount *m)
+static int join(int from, int to)
 {
-	return RET_NERRNO(
-		move_mount(from->fd, "", m->fd, "",
-			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP));
+	return RET_NERRNO(move_mount(
+		from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP));
 }
 
 /*
- * The done member of group @shared whose root covers that of @m (as joining demands), the widest; with
- * @m NULL the widest of all members.
+ * A peer group while it is made. All members join from @fd, our own detached mount of the whole source: a
+ * mount can join only from one that shows at least as much, and the members may each show another part.
  */
-static struct rmount *find_member(struct mnt_store *s, uint32_t shared, const struct rmount *m)
+struct group {
+	uint32_t shared, master;
+	struct rsource *from;
+	int fd; /* -1: not yet made */
+};
+
+struct groups {
+	struct restore *r;
+	struct group *g;
+	size_t n;
+};
+
+static void groups_done(struct groups *all)
 {
-	struct rmount *best = NULL;
-
-	for (size_t i = 0; i < s->n_mounts; i++) {
-		struct rmount *x = &s->mounts[i];
-
-		if (x->msg->shared != shared || x->fd < 0 || x == m)
-			continue;
-		if (m && (x->from != m->from || (x->msg->rel[0] && !path_below(m->msg->rel, x->msg->rel))))
-			continue;
-		if (!best || strlen(x->msg->rel) < strlen(best->msg->rel))
-			best = x;
-	}
-	return best;
+	for (size_t i = 0; i < all->n; i++)
+		close_fd(&all->g[i].fd);
+	free(all->g);
 }
 
-/* @m joins the group of the mount of this host that its source is in; -ENOENT if that has none. */
-static int join_host(struct restore *r, struct rmount *m)
+static struct group *find_group(const struct groups *all, uint32_t shared)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->g[i].shared == shared)
+			return &all->g[i];
+	return NULL;
+}
+
+/* @fd joins the group of the mount of this host that the source @s is in; -ENOENT if that has none. */
+static int join_host(struct restore *r, const struct rsource *s, int fd)
 {
 	_cleanup_(mount_list_done) struct mount_list host = { 0 };
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int from = -1;
 	const struct mount *h = NULL;
 	int err;
 
-	if (m->from->msg->kind != MNT_SOURCE_ENTRY__KIND__EXTERNAL &&
-	    m->from->msg->kind != MNT_SOURCE_ENTRY__KIND__ROOTFS)
+	if (s->msg->kind != MNT_SOURCE_ENTRY__KIND__EXTERNAL &&
+	    s->msg->kind != MNT_SOURCE_ENTRY__KIND__ROOTFS)
 		return -ENOENT;
-	err = host_mount_of(r, m->from, &host, &h);
+	err = host_mount_of(r, s, &host, &h);
 	if (err < 0)
 		return err;
 	if (!h->shared && !h->master)
 		return -ENOENT;
-	fd = open(h->point, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return RET_NERRNO(move_mount(
-		fd, "", m->fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP));
+	from = open(h->point, O_PATH | O_CLOEXEC);
+	return from < 0 ? -errno : join(from, fd);
 }
 
-/* @m becomes a slave of its master's group; of one outside the image if its source on this host has one. */
-static int enslave(struct restore *r, struct rmount *m)
+/* @fd, of source @s, joins the group @master, or the host's if that is outside the image. */
+static int join_master(const struct groups *all, uint32_t master, const struct rsource *s, int fd)
 {
-	struct rmount *master = find_member(r->mnts, m->msg->master, m);
-	int err = master ? join(master, m) : join_host(r, m);
+	const struct group *g = find_group(all, master);
 
-	if (!master && err == -ENOENT) {
-		log_warn(RMOUNT_FMT ": mounts of the host were seen in it; here its source is private",
-			 RMOUNT(m));
-		return 0;
+	return g ? join(g->fd, fd) : join_host(all->r, s, fd);
+}
+
+static int make_leader(const struct groups *all, struct group *g)
+{
+	struct mount_attr slave = { .propagation = MS_SLAVE }, shared = { .propagation = MS_SHARED };
+	int err = 0;
+
+	g->fd = holder_clone(&all->r->mnts->holder, g->from->msg->id, "", 0);
+	if (g->fd < 0)
+		return g->fd;
+	if (g->master)
+		err = join_master(all, g->master, g->from, g->fd);
+	if (err == -ENOENT) {
+		log_warn("peer group %u (%s): mounts of the host were seen in it; here its source is private",
+			 g->shared, g->from->msg->fstype);
+		err = 0;
+	} else if (err >= 0 && g->master) {
+		err = RET_NERRNO(mount_setattr(g->fd, "", AT_EMPTY_PATH, &slave, sizeof(slave)));
 	}
-	return err < 0 ? err : set_propagation(r, m, MS_SLAVE);
+	if (err < 0)
+		return err;
+	return RET_NERRNO(mount_setattr(g->fd, "", AT_EMPTY_PATH, &shared, sizeof(shared)));
 }
 
-static int make_group(struct restore *r, uint32_t shared)
+static int make_group(const struct groups *all, struct group *g)
 {
-	struct mnt_store *s = r->mnts;
-	struct rmount *first = find_member(s, shared, NULL);
-	int err = first->msg->master ? enslave(r, first) : 0;
+	struct mnt_store *s = all->r->mnts;
+	int err = make_leader(all, g);
 
-	if (err >= 0)
-		err = set_propagation(r, first, MS_SHARED);
 	if (err < 0)
-		return log_errno(err, RMOUNT_FMT ": peer group %u", RMOUNT(first), shared);
+		return log_errno(err, "peer group %u (%s)", g->shared, g->from->msg->fstype);
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		struct rmount *m = &s->mounts[i];
 
-		if (m == first || m->msg->shared != shared || m->fd < 0)
+		if (m->msg->shared != g->shared || m->fd < 0)
 			continue;
-		err = join(first, m);
+		err = join(g->fd, m->fd);
 		if (err < 0)
-			return log_errno(err, RMOUNT_FMT ": joining peer group %u", RMOUNT(m), shared);
+			return log_errno(err, RMOUNT_FMT ": joining peer group %u", RMOUNT(m), g->shared);
 	}
 	return 0;
 }
 
 /* Groups whose master is made, or is none of ours, until all are. */
-struct group {
-	uint32_t shared, master;
-	bool done;
-};
-
-static struct group *find_group(struct group *g, size_t n, uint32_t shared)
-{
-	for (size_t i = 0; i < n; i++)
-		if (g[i].shared == shared)
-			return &g[i];
-	return NULL;
-}
-
-static int make_groups(struct restore *r, struct group *g, size_t n)
+static int make_groups(const struct groups *all)
 {
 	bool progress = true;
-	size_t left = n;
+	size_t left = all->n;
 
 	while (left && progress) {
 		progress = false;
-		for (size_t i = 0; i < n; i++) {
-			const struct group *master = find_group(g, n, g[i].master);
+		for (size_t i = 0; i < all->n; i++) {
+			const struct group *master = find_group(all, all->g[i].master);
 			int err;
 
-			if (g[i].done || (master && !master->done))
+			if (all->g[i].fd >= 0 || (master && master->fd < 0))
 				continue;
-			err = make_group(r, g[i].shared);
+			err = make_group(all, &all->g[i]);
 			if (err < 0)
 				return err;
-			g[i].done = progress = true;
+			progress = true;
 			left--;
 		}
 	}
@@ -170,41 +176,54 @@ static int make_groups(struct restore *r, struct group *g, size_t n)
 	return left ? -EBADMSG : 0;
 }
 
-static int all_groups(struct restore *r)
+static int find_groups(struct groups *all)
 {
-	struct mnt_store *s = r->mnts;
-	_cleanup_free_ struct group *g = calloc(s->n_mounts + 1, sizeof(*g));
-	size_t n = 0;
+	struct mnt_store *s = all->r->mnts;
 
-	if (!g)
+	all->g = calloc(s->n_mounts + 1, sizeof(*all->g));
+	if (!all->g)
 		return log_oom();
 	for (size_t i = 0; i < s->n_mounts; i++) {
-		const MntEntry *msg = s->mounts[i].msg;
+		const struct rmount *m = &s->mounts[i];
 
-		if (s->mounts[i].fd >= 0 && msg->shared && !find_group(g, n, msg->shared))
-			g[n++] = (struct group){ msg->shared, msg->master, false };
+		if (m->fd >= 0 && m->msg->shared && !find_group(all, m->msg->shared))
+			all->g[all->n++] = (struct group){ m->msg->shared, m->msg->master, m->from, -1 };
 	}
-	return make_groups(r, g, n);
+	return 0;
 }
 
-static int lone_mounts(struct restore *r)
+static int lone_mount(const struct groups *all, const struct rmount *m)
 {
-	struct mnt_store *s = r->mnts;
+	int err;
 
-	for (size_t i = 0; i < s->n_mounts; i++) {
-		struct rmount *m = &s->mounts[i];
-		int err = 0;
+	if (!m->msg->master)
+		return m->msg->unbindable ? set_propagation(all->r, m, MS_UNBINDABLE) : 0;
+	err = join_master(all, m->msg->master, m->from, m->fd);
+	if (err == -ENOENT) {
+		log_warn(RMOUNT_FMT ": mounts of the host were seen in it; here its source is private",
+			 RMOUNT(m));
+		return 0;
+	}
+	return err < 0 ? err : set_propagation(all->r, m, MS_SLAVE);
+}
+
+static int make_propagation(struct restore *r)
+{
+	_cleanup_(groups_done) struct groups all = { .r = r };
+	int err = find_groups(&all);
+
+	if (err >= 0)
+		err = make_groups(&all);
+	for (size_t i = 0; i < r->mnts->n_mounts && err >= 0; i++) {
+		const struct rmount *m = &r->mnts->mounts[i];
 
 		if (m->fd < 0 || m->msg->shared)
 			continue;
-		if (m->msg->master)
-			err = enslave(r, m);
-		else if (m->msg->unbindable)
-			err = set_propagation(r, m, MS_UNBINDABLE);
+		err = lone_mount(&all, m);
 		if (err < 0)
-			return log_errno(err, RMOUNT_FMT ": propagation", RMOUNT(m));
+			log_errno(err, RMOUNT_FMT ": propagation", RMOUNT(m));
 	}
-	return 0;
+	return err;
 }
 
 int mnt_finish(struct restore *r)
@@ -218,11 +237,9 @@ int mnt_finish(struct restore *r)
 		err = fs_finish(&s->sources[i]);
 	for (size_t i = 0; i < s->n_sources; i++)
 		close_fd(&s->sources[i].fd);
+	if (err >= 0)
+		err = make_propagation(r);
 	holder_stop(&s->holder);
-	if (err >= 0)
-		err = all_groups(r);
-	if (err >= 0)
-		err = lone_mounts(r);
 	for (size_t i = 0; i < s->n_mounts; i++)
 		close_fd(&s->mounts[i].fd);
 	s->finished = true;

@@ -27,7 +27,8 @@ static void do_mount(const char *from, const char *to, const char *type, unsigne
 
 static void make(void)
 {
-	static const char *const dirs[] = { "m/peer", "m/peer2", "m/slave",    "m/both",
+	static const char *const dirs[] = { "m/gone", "m/left",	 "m/right",    "m/follow",
+					    "m/peer", "m/peer2", "m/slave",    "m/both",
 					    "m/lone", "m/top",	 "m/top/below" };
 
 	dir("m");
@@ -46,6 +47,17 @@ static void make(void)
 	do_mount(NULL, "m/both", NULL, MS_SHARED);
 	do_mount("m/top", "m/lone", NULL, MS_BIND);
 	do_mount(NULL, "m/lone", NULL, MS_UNBINDABLE);
+	/* Peers that show different parts of something that is mounted no more. */
+	do_mount("none", "m/gone", "tmpfs", 0);
+	do_mount(NULL, "m/gone", NULL, MS_SHARED);
+	dir("m/gone/l");
+	dir("m/gone/r");
+	do_mount("m/gone", "m/follow", NULL, MS_BIND);
+	do_mount(NULL, "m/follow", NULL, MS_SLAVE);
+	do_mount("m/gone/l", "m/left", NULL, MS_BIND);
+	do_mount("m/gone/r", "m/right", NULL, MS_BIND);
+	if (umount("m/gone"))
+		pfail("umount");
 }
 
 static int child(void *ready)
