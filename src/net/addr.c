@@ -292,8 +292,35 @@ static void set_broadcast(AddrEntry *a, const uint8_t addr[16])
 		memcpy(a->broadcast.data, &v, 4);
 }
 
+static int note_moved(struct net_store *s, uint32_t ns_id, const AddrEntry *a, const uint8_t new[16])
+{
+	struct moved_addr m = { .ns_id = ns_id, .family = a->family };
+
+	if (!GROW(s->moved, s->n_moved))
+		return log_oom();
+	memcpy(m.old, own_address(a)->data, own_address(a)->len);
+	memcpy(m.new, new, own_address(a)->len);
+	s->moved[s->n_moved++] = m;
+	return 0;
+}
+
+bool net_address_moved(const struct restore *r, uint32_t ns_id, int family, uint8_t *addr)
+{
+	size_t len = family == AF_INET ? 4 : 16;
+
+	for (size_t i = 0; r->net && i < r->net->n_moved; i++) {
+		const struct moved_addr *m = &r->net->moved[i];
+
+		if (m->ns_id != ns_id || m->family != family || memcmp(m->old, addr, len) != 0)
+			continue;
+		memcpy(addr, m->new, len);
+		return memcmp(m->old, m->new, len) != 0;
+	}
+	return false;
+}
+
 /* --ip: the first global address of that family on the link becomes this one. */
-static int change_address(NetEntry *net, const struct external *want)
+static int change_address(struct net_store *s, NetEntry *net, const struct external *want)
 {
 	uint8_t addr[16];
 	uint32_t len;
@@ -310,6 +337,8 @@ static int change_address(NetEntry *net, const struct external *want)
 		if (!l || !streq(l->name, want->key) || (int)a->family != family ||
 		    a->scope != RT_SCOPE_UNIVERSE)
 			continue;
+		if (note_moved(s, net->ns_id, a, addr) < 0)
+			return -ENOMEM;
 		route_change_source(net, own_address(a), addr);
 		a->prefixlen = len;
 		memcpy(a->address.data, addr, a->address.len);
@@ -334,7 +363,7 @@ int addrs_plan(struct restore *r, struct rnet *n)
 	if (n != r->net->nets) /* --ip names links of the container's first namespace */
 		return ret;
 	for (size_t i = 0; i < r->opt->n_addresses && ret == 0; i++)
-		ret = change_address(n->msg, &r->opt->addresses[i]);
+		ret = change_address(r->net, n->msg, &r->opt->addresses[i]);
 	n->changed = r->opt->n_addresses > 0;
 	return ret;
 }

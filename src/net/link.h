@@ -51,6 +51,12 @@ struct host_end {
 	char *name;
 };
 
+struct moved_addr { /* by --ip */
+	uint32_t ns_id;
+	int family;
+	uint8_t old[16], new[16];
+};
+
 struct net_store {
 	struct rnet *nets;
 	size_t n_nets;
@@ -58,6 +64,8 @@ struct net_store {
 	int host_fd; /* the coordinator's namespace */
 	struct host_end *ends; /* made by us: removed by net_undo() */
 	size_t n_ends;
+	struct moved_addr *moved;
+	size_t n_moved;
 	bool lock; /* net_lock_restore() was asked to lock: namespaces made later too */
 	struct netlock *handle; /* what it gave to the engine */
 };

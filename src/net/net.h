@@ -22,4 +22,6 @@ int net_restore_links(struct restore *r, struct rtask *t);
 int net_restore_config(struct restore *r, struct rtask *t); /* addresses, up, routes ... */
 int net_finish(struct restore *r); /* after unlock: tell switches and peers (gratuitous ARP, NA) */
 int net_undo(struct restore *r); /* a failed restore, before it is unlocked: links down, host ends removed */
+/* Was it changed by --ip? Then @addr (4 or 16 bytes) becomes what it is now. */
+bool net_address_moved(const struct restore *r, uint32_t ns_id, int family, uint8_t *addr);
 void net_restore_done(struct restore *r);

@@ -216,6 +216,7 @@ void net_restore_done(struct restore *r)
 	rtnl_close(&s->host);
 	close_fd(&s->host_fd);
 	free(s->ends);
+	free(s->moved);
 	free(s->nets);
 	free(s);
 	r->net = NULL;

@@ -8,6 +8,7 @@
  * time) is of the second arrival. Queues of raw sockets are dropped, as a network may drop packets.
  */
 #include "base/log.h"
+#include "net/net.h"
 #include "sock/inet.h"
 #include "sock/kinds.h"
 #include "sock/opts.h"
@@ -131,12 +132,30 @@ int inet_bind(const FileEntry *msg, const ProtobufCBinaryData *local, int fd)
 	return 0;
 }
 
+bool inet_follow(const struct restore *r, uint32_t ns_id, const ProtobufCBinaryData *local)
+{
+	union sk_addr a = { 0 };
+	bool moved;
+
+	memcpy(&a, local->data, MIN(local->len, sizeof(a)));
+	if (a.sa.sa_family == AF_INET)
+		moved = net_address_moved(r, ns_id, AF_INET, (uint8_t *)&a.in.sin_addr);
+	else if (IN6_IS_ADDR_V4MAPPED(&a.in6.sin6_addr))
+		moved = net_address_moved(r, ns_id, AF_INET, &a.in6.sin6_addr.s6_addr[12]);
+	else
+		moved = net_address_moved(r, ns_id, AF_INET6, a.in6.sin6_addr.s6_addr);
+	memcpy(local->data, &a, MIN(local->len, sizeof(a)));
+	return moved;
+}
+
 static int inet_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
 {
 	const InetEntry *e = msg->inet;
 	_cleanup_close_ int fd = sk_make(msg, e->sock, hand);
 	int err = fd < 0 ? fd : opts_restore_early(msg, e->sock, fd);
 
+	if (e->has_local)
+		inet_follow(r, e->sock->net_ns_id, &e->local);
 	if (err == 0 && e->has_local && (e->sock->type == SOCK_RAW || !inet_addr_any(&e->local)))
 		err = inet_bind(msg, &e->local, fd);
 	if (err == 0 && e->has_remote && connect(fd, (struct sockaddr *)e->remote.data, e->remote.len) < 0)

@@ -11,6 +11,8 @@ int inet_dump_addrs(const struct file_desc *f, ProtobufCBinaryData *local, proto
 		    ProtobufCBinaryData *remote, protobuf_c_boolean *has_remote);
 /* No port, no address. */
 bool inet_addr_any(const ProtobufCBinaryData *b);
+/* The local address, if --ip changed it, as it is now; whether it did. */
+bool inet_follow(const struct restore *r, uint32_t ns_id, const ProtobufCBinaryData *local);
 /* bind(2), whoever else has the port; logs. */
 int inet_bind(const FileEntry *msg, const ProtobufCBinaryData *local, int fd);
 

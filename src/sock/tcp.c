@@ -177,9 +177,28 @@ static struct rtask *tcp_maker(struct restore *r, const FileEntry *msg)
 	return sk_maker(r, msg->tcp->sock->net_ns_id);
 }
 
+/* Not one whose address the container has no more: that it is restored as closed is said once. */
 static bool is_connection(const struct restore *r, const TcpEntry *t)
 {
-	return t->conn && !r->opt->tcp_close;
+	union sk_addr a;
+	ProtobufCBinaryData local = { .len = MIN(t->local.len, sizeof(a)), .data = (uint8_t *)&a };
+
+	if (!t->conn || r->opt->tcp_close)
+		return false;
+	memcpy(&a, t->local.data, local.len);
+	return !inet_follow(r, t->sock->net_ns_id, &local);
+}
+
+static void say_closed(const struct restore *r, const FileEntry *msg)
+{
+	const TcpEntry *t = msg->tcp;
+
+	if (t->conn && !r->opt->tcp_close)
+		log_warn("%s: TCP connection of %s with %s: restored as closed, --ip changes its address",
+			 file_entry_name(msg), sk_addr_text(t->local.data, t->local.len),
+			 sk_addr_text(t->remote.data, t->remote.len));
+	else if (t->has_local)
+		inet_follow(r, t->sock->net_ns_id, &t->local);
 }
 
 /*
@@ -214,8 +233,9 @@ static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *h
 	if (err < 0)
 		return err;
 	if (is_connection(r, t))
-		err = tcp_conn_restore(msg, t, fd);
-	else if (t->listening)
+		return tcp_conn_restore(msg, t, fd) ?: take_fd(&fd);
+	say_closed(r, msg);
+	if (t->listening)
 		err = restore_listening(r, msg, fd);
 	else if (!t->conn && t->has_local && !inet_addr_any(&t->local))
 		err = inet_bind(msg, &t->local, fd);
