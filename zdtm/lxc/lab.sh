@@ -163,6 +163,7 @@ lab_leaks() {
 lab_down() {
 	local status=$? ct
 	trap - EXIT
+	if declare -F own_down > /dev/null; then own_down; fi # of the test file
 	# shellcheck disable=SC2046
 	kill $(jobs -p) 2> /dev/null
 	for ct in "/var/lib/lxc/$CT"*; do

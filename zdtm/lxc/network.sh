@@ -169,4 +169,150 @@ case_failures() {
 	peer_ok s i watch
 }
 
+# A cable between the first bridge and another one: bridge $2, in the namespace $1 if it is not "".
+cable() {
+	CABLE=${BR}x
+	local there=(ip)
+	[ -z "$1" ] || there=(ip -n "$1")
+	"${there[@]}" link add "$2" type bridge
+	"${there[@]}" link set "$2" up
+	ip link add "$CABLE" type veth peer name "${BR}y"
+	[ -z "$1" ] || ip link set "${BR}y" netns "$1"
+	"${there[@]}" link set "${BR}y" master "$2" up
+	ip link set "$CABLE" master "$BR" up
+}
+
+host2() { # a command on the second host
+	nsenter --net="/run/netns/$HOST2" "$@"
+}
+
+own_down() {
+	[ -z "${HOST2:-}" ] || host2 lxc-stop -k -n "$CT" -P "$DIR/lxc" > /dev/null 2>&1
+	[ -z "${CABLE:-}" ] || ip link del "$CABLE"
+	[ -z "${BR2:-}" ] || ip link del "$BR2"
+	[ -z "${HOST2:-}" ] || ip netns del "$HOST2"
+}
+
+# The other end under a given name on another bridge, and neighbours are told.
+case_other_bridge() {
+	BR2=${BR}b
+	begin
+	cable "" "$BR2"
+	peer stream s "$IP" $PORT
+	peer_moves s
+	lab_dump "$DIR/img"
+	rm -f "$DIR/watch.arp"
+	"$CTCR" restore --ct "$CT" --veth-pair "eth0=${BR}z@$BR2" -D "$DIR/img" > "$DIR/out" 2>&1 ||
+		fail "restore: $(cat "$DIR/out")"
+	[ "$(ip -br link show master "$BR2" | sed -n "s/^\\(${BR}z\\)@.*/\\1/p")" = "${BR}z" ] ||
+		fail "on the bridge: $(ip -br link show master "$BR2")"
+	wait_for 5 grep -qxF "$IP" "$DIR/watch.arp" || fail "no gratuitous ARP request"
+	peer_moves s "on the other bridge"
+	peer_ok s watch
+}
+
+# The other address: what listens has it, connections of the old one are closed, with a line for each.
+case_other_address() {
+	local lines
+	begin
+	peer idle old "$IP" $PORT 3
+	peer_moves old
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img" --ip "eth0=$NET.201/24"
+	[ "$(lab_ip)" = "$NET.201" ] || fail "it has $(lab_ip)"
+	lines=$(grep -c "TCP connection of .*$IP.* with .*$NET.1.*restored as closed" "$DIR/img/restore.log")
+	[ "$lines" = 3 ] || fail "$lines lines of closed connections: $(cat "$DIR/img/restore.log")"
+	IP=$NET.201
+	peer stream new "$IP" $PORT
+	peer_moves new
+	away 0
+	peer_moves new
+	peer_ok new
+	wait_for 5 busybox ping -c 1 -W 1 "$NET.201" || fail "no ping"
+}
+
+# To another host by hand: its own network namespace, bridge and LXC path.
+migrate() { # OPTIONS OF THE RESTORE
+	HOST2=$CT
+	ip netns add "$HOST2"
+	cable "$HOST2" "$BR"
+	begin
+	peer stream s "$IP" $PORT
+	peer idle i "$IP" $PORT 20
+	peer_moves s
+	peer_moves i
+	lab_dump "$DIR/img"
+	mkdir -p "$DIR/lxc"
+	cp -a "/var/lib/lxc/$CT" "$DIR/lxc/"
+	sed -i "s|/var/lib/lxc/$CT|$DIR/lxc/$CT|" "$DIR/lxc/$CT/config"
+	cp -a "$DIR/img" "$DIR/img2"
+	rm -rf "$DIR/img"
+	host2 "$CTCR" restore --ct "$CT" -P "$DIR/lxc" --veth-pair -D "$DIR/img2" "$@" > "$DIR/out" 2>&1 ||
+		fail "restore: $(cat "$DIR/out" "$DIR/img2/restore.log")"
+	peer_moves s "on the other host"
+	peer_moves i "on the other host"
+	peer_ok s i watch
+}
+
+case_migrate() {
+	migrate
+	[ "$(host2 lxc-info -n "$CT" -P "$DIR/lxc" -s -H)" = RUNNING ] || fail "LXC there does not know of it"
+	host2 lxc-stop -k -n "$CT" -P "$DIR/lxc" || fail "lxc-stop"
+}
+
+case_migrate_standalone() {
+	migrate --no-lxc-monitor -d --pidfile "$DIR/pid"
+	kill -9 "$(cat "$DIR/pid")"
+	wait_for 5 standalone_gone || fail "its cgroups cannot be removed"
+}
+
+standalone_gone() {
+	find /sys/fs/cgroup -depth -type d -path "*lxc.*.$CT*" -exec rmdir {} + 2> /dev/null
+	! find /sys/fs/cgroup -type d -name "lxc.*.$CT*" 2> /dev/null | grep -q .
+}
+
+in_net() { # a command of ours in the container's network
+	nsenter -n -t "$(lxc-info -n "$CT" -p -H)" "$@"
+}
+
+case_own_filter() {
+	local before
+	begin
+	in_net nft -f - <<-END || skip "no nft"
+		table inet own {
+			chain in {
+				type filter hook input priority 0; policy drop;
+				ct state established,related accept
+				iif lo accept
+				meta l4proto { icmp, ipv6-icmp } accept
+				tcp dport $PORT ct state new counter accept
+			}
+			chain out {
+				type filter hook output priority 0; policy drop;
+				ct state established,related accept
+				meta l4proto { icmp, ipv6-icmp } accept
+			}
+		}
+	END
+	before=$(in_net nft list ruleset | sed 's/packets.*accept/accept/')
+	peer stream s "$IP" $PORT
+	peer closed-by-it it "$IP" $PORT
+	peer fresh f "$IP" $PORT
+	peer_moves it
+	peer_moves s
+	peer closed-by-us us "$IP" $PORT
+	peer_moves us
+	for t in 0 1; do
+		peer_moves f
+		peer_moves s
+		away $t
+	done
+	peer_moves f
+	peer_moves s
+	peer_ok us it f s
+	[ "$(in_net nft list ruleset | sed 's/packets.*accept/accept/')" = "$before" ] ||
+		fail "the ruleset is $(in_net nft list ruleset), it was $before"
+	peer_ok watch
+}
+
 lab_main "$@"
