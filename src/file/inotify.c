@@ -33,9 +33,10 @@ static int parse_watch(const char *line, InotifyWatch *w, struct inode_ref *ref)
 	unsigned int wd, sdev, mask, bytes, type;
 	unsigned long long ino;
 	const char *hex = strstr(line, "f_handle:");
-	int n = sscanf(line,
-		       "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:%*x fhandle-bytes:%x fhandle-type:%x",
-		       &wd, &ino, &sdev, &mask, &bytes, &type);
+	int n = sscanf(
+		line,
+		"inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:%*x fhandle-bytes:%x fhandle-type:%x",
+		&wd, &ino, &sdev, &mask, &bytes, &type);
 
 	if (n < 4)
 		return -EINVAL;

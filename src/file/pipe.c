@@ -247,6 +247,11 @@ static int pipe_deps(struct restore *r, const FileEntry *msg)
 		log_error("%s: bad size, path or ghost; the image is damaged", file_entry_name(msg));
 		return -EBADMSG;
 	}
+	if (e->external && !file_inherited(r, msg)) {
+		log_error("%s: its other end was outside; pass --inherit-fd 'fd[N]:%s'", file_entry_name(msg),
+			  msg->link);
+		return -ENOLINK;
+	}
 	return 0;
 }
 
@@ -335,13 +340,8 @@ static int helper_end(struct restore *r, const FileEntry *msg, struct remote *ha
 static int pipe_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
 {
 	const PipeEntry *e = msg->pipe;
-	int fd, err, helper = e->external ? -ENOLINK : helper_end(r, msg, hand);
+	int fd, err, helper = helper_end(r, msg, hand);
 
-	if (e->external) {
-		log_error("%s: its other end was outside; pass --inherit-fd 'fd[N]:%s'", file_entry_name(msg),
-			  msg->link);
-		return -ENOLINK;
-	}
 	if (helper < 0)
 		return log_errno(helper, "%s: making it", file_entry_name(msg));
 	err = fill_queue(e, helper);

@@ -170,20 +170,17 @@ int files_plan(struct restore *r)
 	return err;
 }
 
-/* A descriptor the caller of ctcr gave for this object: --inherit-fd fd[N]:KEY. */
-static int inherited(const struct restore *r, const FileEntry *msg)
+const struct inherit_fd *file_inherited(const struct restore *r, const FileEntry *msg)
 {
-	for (size_t i = r->opt->n_inherit; i-- > 0;) {
-		const struct inherit_fd *in = &r->opt->inherit[i];
-		const char *link = msg->link ? msg->link : "";
-		int fd;
+	const char *link = msg->link ? msg->link : "";
 
-		if (!streq(in->key, link) && !(link[0] == '/' && streq(in->key, link + 1)))
-			continue;
-		fd = fcntl(in->fd, F_DUPFD_CLOEXEC, 512);
-		return fd < 0 ? -errno : fd;
+	for (size_t i = r->opt ? r->opt->n_inherit : 0; i-- > 0;) {
+		const struct inherit_fd *in = &r->opt->inherit[i];
+
+		if (streq(in->key, link) || (link[0] == '/' && streq(in->key, link + 1)))
+			return in;
 	}
-	return -ENOENT;
+	return NULL;
 }
 
 /* O_* status flags and the position, as far as they differ from what the kind made. */
@@ -209,11 +206,13 @@ static int set_state(const FileEntry *msg, int fd)
 static int make(struct restore *r, struct file_obj *o)
 {
 	struct rtask *t = o->ops->maker ? o->ops->maker(r, o->msg) : &r->tasks[0];
-	int fd = inherited(r, o->msg), err;
+	const struct inherit_fd *in = file_inherited(r, o->msg);
+	int fd, err;
 
-	if (fd >= 0) {
-		o->fd = fd;
-		return 0;
+	if (in) {
+		o->fd = fcntl(in->fd, F_DUPFD_CLOEXEC, 512);
+		return o->fd < 0 ? log_errno(errno, "%s: --inherit-fd %d", file_entry_name(o->msg), in->fd)
+				 : 0;
 	}
 	if (!t || !t->hand) {
 		log_error("%s: no task stands where it can be made", file_entry_name(o->msg));

@@ -26,6 +26,7 @@
 #endif
 
 #define MAX_TRIES 4096
+#define OF_THE_HOST "a terminal of the host; pass --shell-job or --inherit-fd 'fd[N]:tty[%x:%x]'"
 
 struct tty_pty {
 	dev_t dev; /* of the new devpts; 0: a tty of the host that stands for `wanted` */
@@ -153,7 +154,7 @@ int tty_prepare(struct restore *r, int devpts_fd, uint32_t index, const char *na
 /* The descriptor of --inherit-fd fd[N]:tty[RDEV:DEV]; any tty of the host with @index if @rdev is 0. */
 static int inherited_tty(const struct restore *r, uint32_t rdev, uint32_t dev)
 {
-	for (size_t i = r->opt->n_inherit; i-- > 0;) {
+	for (size_t i = r->opt ? r->opt->n_inherit : 0; i-- > 0;) {
 		unsigned int krdev, kdev;
 
 		if (sscanf(r->opt->inherit[i].key, "tty[%x:%x]", &krdev, &kdev) != 2)
@@ -193,6 +194,10 @@ int tty_deps(struct restore *r, const FileEntry *msg)
 			  e->state->winsize.len != sizeof(struct winsize)))) {
 		log_error("%s: bad terminal; the image is damaged", file_entry_name(msg));
 		return -EBADMSG;
+	}
+	if (e->kind == TTY_OTHER && !(r->opt && r->opt->shell_job) && inherited_tty(r, e->rdev, e->dev) < 0) {
+		log_error("%s: " OF_THE_HOST, file_entry_name(msg), e->rdev, e->dev);
+		return -ENOLINK;
 	}
 	for (uint32_t i = 1; e->kind == TTY_SLAVE && i <= r->files->n; i++) {
 		const FileEntry *o = files_entry(r, i);
