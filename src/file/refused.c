@@ -27,7 +27,6 @@ static const struct refusal refusals[] = {
 	{ "anon_inode:[fscontext]", "a file system context cannot be carried over; close it" },
 	{ "anon_inode:", "a kind of kernel object ctcr does not know; close it" },
 	{ "/dev/fuse", "FUSE servers cannot be carried over; unmount and stop it" },
-	{ "/dev/net/tun", "tun/tap descriptors are not supported; stop the VPN" },
 	{ "/dev/kvm", "KVM virtual machines cannot be carried over; stop them" },
 	{ "/dev/loop-control", "loop devices are not supported; close it" },
 	{ "/secretmem", "secret memory cannot be read by anybody; close it" },

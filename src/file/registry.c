@@ -23,6 +23,7 @@ static const struct file_ops *const file_kinds[] = {
 	&bpf_ops,
 	&mqueue_ops,
 	&tty_ops,
+	&tun_ops,
 	&refused_ops,
 	&reg_ops, /* last: everything that has a name */
 };

@@ -5,7 +5,8 @@
  * Put on links that are up, in the kernel's order (the first of a subnet is the primary one). IPv6
  * addresses are added without duplicate detection, which would make them unusable for seconds, and
  * then given their own flags. Addresses the kernel made by itself and the image has not are removed.
- * Cannot be set by a program, and is lost: IFA_F_TEMPORARY, IFA_F_DADFAILED, time stamps.
+ * Cannot be set by a program, and is lost: IFA_F_TEMPORARY, IFA_F_STABLE_PRIVACY, IFA_F_DADFAILED, time
+ * stamps.
  */
 #include <arpa/inet.h>
 #include <linux/if_addr.h>

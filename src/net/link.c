@@ -98,7 +98,7 @@ static const struct link_ops link_vrf = { .kind = "vrf" };
 
 static const struct link_ops *const kinds[] = {
 	&link_lo,     &link_veth, &link_bridge, &link_dummy, &link_ifb,	 &link_macvlan,
-	&link_ipvlan, &link_vlan, &link_vxlan,	&link_vrf,   &link_phys,
+	&link_ipvlan, &link_vlan, &link_vxlan,	&link_vrf,   &link_phys, &link_tun,
 };
 
 const struct link_ops *link_find(const char *kind)

@@ -94,7 +94,7 @@ struct link_ops {
 	int (*make)(struct restore *r, struct rnet *n, const LinkEntry *m);
 };
 
-extern const struct link_ops link_veth, link_phys;
+extern const struct link_ops link_veth, link_phys, link_tun;
 
 const struct link_ops *link_find(const char *kind);
 int link_parse(const struct nlmsghdr *h, struct link_info *ret);
@@ -112,6 +112,8 @@ int links_down(struct rtnl *rt); /* all but loopback */
 const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len);
 /* IPv6 address generation and token, by netlink. */
 int link_set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token);
+/* The same for tun links, whose carrier comes with the descriptors. */
+int links_finish_late(struct rnet *n);
 int links_finish(struct rnet *n); /* IPv6 address generation back on, as it was */
 /* "OUT[@BRIDGE]" of --veth-pair; -EINVAL. */
 int veth_parse(const char *text, char name[16], char bridge[16]);
@@ -123,6 +125,8 @@ int link_begin(struct rtnl_req *q, const LinkEntry *m);
 int link_put_info(struct rtnl_req *q, const LinkEntry *m);
 /* Send; a failure is logged with the link's name and what the kernel said. */
 int link_do(struct rtnl *rt, struct rtnl_req *q, const char *name, const char *what);
+/* Address, mtu and queue length of a link that was not made by link_begin(). */
+int link_set_attrs(struct rnet *n, const LinkEntry *m);
 /* A nested attribute by bounds-checked steps; end with mnl_attr_nest_end(). NULL when full. */
 struct nlattr *rtnl_nest(struct rtnl_req *q, uint16_t type);
 

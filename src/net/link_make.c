@@ -132,6 +132,21 @@ static int make_as_was(struct restore *r, struct rnet *n, const LinkEntry *m)
 	return link_do(&n->rt, &q, m->name, "create");
 }
 
+int link_set_attrs(struct rnet *n, const LinkEntry *m)
+{
+	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	struct rtnl_req q;
+
+	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	if (m->mtu)
+		rtnl_put(&q, IFLA_MTU, &m->mtu, 4);
+	if (m->has_txqlen)
+		rtnl_put(&q, IFLA_TXQLEN, &m->txqlen, 4);
+	if (m->has_address)
+		rtnl_put(&q, IFLA_ADDRESS, m->address.data, m->address.len);
+	return link_do(&n->rt, &q, m->name, "address, mtu and queue length");
+}
+
 /* lo is there already. */
 static int make_lo(struct rnet *n, const LinkEntry *m)
 {

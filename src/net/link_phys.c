@@ -52,15 +52,7 @@ static int phys_make(struct restore *r, struct rnet *n, const LinkEntry *m)
 	ret = link_do(&r->net->host, &q, m->name, "move the host's device in");
 	if (ret < 0)
 		return ret;
-	ifi.ifi_index = m->index;
-	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	if (m->mtu)
-		rtnl_put(&q, IFLA_MTU, &m->mtu, 4);
-	if (m->has_txqlen)
-		rtnl_put(&q, IFLA_TXQLEN, &m->txqlen, 4);
-	if (m->has_address)
-		rtnl_put(&q, IFLA_ADDRESS, m->address.data, m->address.len);
-	return link_do(&n->rt, &q, m->name, "address, mtu and queue length");
+	return link_set_attrs(n, m);
 }
 
 const struct link_ops link_phys = { .kind = "phys", .plan = phys_plan, .make = phys_make };

@@ -86,18 +86,31 @@ int links_up(struct rnet *n)
 	return ret;
 }
 
-int links_finish(struct rnet *n)
+static int finish(struct rnet *n, bool tun)
 {
 	settle(n); /* masters follow their ports */
 	for (size_t i = 0; i < n->msg->n_links; i++) {
 		const LinkEntry *m = n->msg->links[i];
 		int ret;
 
-		if (!m->has_addr_gen_mode)
+		if (!m->has_addr_gen_mode || streq(m->kind, "tun") != tun)
 			continue;
 		ret = link_set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
 		if (ret < 0)
 			return ret;
 	}
+	return 0;
+}
+
+int links_finish(struct rnet *n)
+{
+	return finish(n, false);
+}
+
+int links_finish_late(struct rnet *n)
+{
+	for (size_t i = 0; i < n->msg->n_links; i++)
+		if (streq(n->msg->links[i]->kind, "tun"))
+			return finish(n, true);
 	return 0;
 }

@@ -164,8 +164,10 @@ int net_restore_config(struct restore *r, struct rtask *t)
 int net_finish(struct restore *r)
 {
 	for (size_t i = 0; r->net && i < r->net->n_nets; i++)
-		if (r->net->nets[i].configured)
+		if (r->net->nets[i].configured) {
+			links_finish_late(&r->net->nets[i]);
 			net_announce(&r->net->nets[i]);
+		}
 	return 0;
 }
 

@@ -84,7 +84,7 @@ static int get_info(int sock, const struct family *f, const char *name, struct i
 
 	if (strlen(name) >= sizeof(info.name))
 		return -EINVAL;
-	strcpy(info.name, name);
+	memcpy(info.name, name, strlen(name));
 	if (getsockopt(sock, f->level, IPT_SO_GET_INFO, &info, &len) < 0)
 		return -errno;
 	*ret = info;
@@ -215,7 +215,7 @@ static int set_replace(int sock, const struct family *f, const XtablesEntry *m, 
 
 	if (!r || !counters)
 		return -ENOMEM;
-	strcpy(r->name, m->name);
+	memcpy(r->name, m->name, strlen(m->name));
 	r->valid_hooks = m->valid_hooks;
 	r->num_entries = m->num_entries;
 	r->size = m->entries.len;
@@ -235,7 +235,7 @@ static int add_counters(int sock, const struct family *f, const XtablesEntry *m)
 
 	if (!c)
 		return -ENOMEM;
-	strcpy(c->name, m->name);
+	memcpy(c->name, m->name, strlen(m->name));
 	c->num_counters = m->num_entries;
 	ret = take_counters(f, m, c->counters);
 	return ret < 0 ? ret : RET_NERRNO(setsockopt(sock, f->level, IPT_SO_SET_ADD_COUNTERS, c, len));
