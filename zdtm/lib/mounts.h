@@ -96,7 +96,7 @@ static int mounts_dev(char (*seen)[24], int *n, const char *dev)
 }
 
 /* malloc()ed */
-static char *mounts_text(const pid_t *pids, int n_pids)
+__attribute__((unused)) static char *mounts_text(const pid_t *pids, int n_pids)
 {
 	static struct mounts m;
 	static char devs[MOUNTS_MAX][24];
@@ -137,7 +137,7 @@ static char *mounts_text(const pid_t *pids, int n_pids)
 }
 
 /* fail() unless they are the same; the first line that differs is told. */
-static void mounts_compare(const char *before, const char *after)
+__attribute__((unused)) static void mounts_compare(const char *before, const char *after)
 {
 	const char *a = before, *b = after;
 
