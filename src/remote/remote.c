@@ -55,7 +55,7 @@ void *remote_copy(struct remote *r, const void *data, size_t len)
 {
 	void *p = remote_alloc(r, len);
 
-	if (r->heap <= SLOT_SIZE)
+	if (len && r->heap <= SLOT_SIZE)
 		memcpy(p, data, len);
 	return p;
 }

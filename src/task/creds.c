@@ -187,9 +187,8 @@ int creds_restore(struct rthread *th)
 {
 	const CredsEntry *c = th->msg->creds;
 	struct remote *h = th->hand;
-	uint32_t *groups = remote_alloc(h, c->n_groups * sizeof(*groups) + 4);
+	const uint32_t *groups = remote_copy(h, c->groups, c->n_groups * sizeof(*groups));
 
-	memcpy(groups, c->groups, c->n_groups * sizeof(*groups));
 	remote_call(h, SYS_prctl, PR_SET_SECUREBITS, SECBIT_KEEP_CAPS | SECBIT_NO_SETUID_FIXUP);
 	drop_bounding(h, c->cap_bnd, 63);
 	if (!c->outer)

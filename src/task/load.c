@@ -10,6 +10,7 @@
 #include "task/task.h"
 
 #define XSTATE_MAX 16384
+#define NGROUPS 65536
 
 static int bad(const TaskEntry *m, const char *what)
 {
@@ -25,6 +26,8 @@ static int check_thread(const TaskEntry *m, const ThreadEntry *th)
 		return bad(m, "extended state of a wrong size");
 	if (!th->n_ns_tids || th->n_ns_tids > 32 || th->ns_tids[0] != th->tid)
 		return bad(m, "a thread without ids");
+	if (th->creds->n_groups > NGROUPS)
+		return bad(m, "too many groups");
 	for (size_t i = 0; i < th->n_pending; i++)
 		if (th->pending[i]->info.len != sizeof(siginfo_t))
 			return bad(m, "a queued signal of a wrong size");
