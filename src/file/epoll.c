@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * epoll(7): fdinfo shows the number, events, data and inode of every target; kcmp(KCMP_EPOLL_TFD) says
- * which description it is. Targets are added at the end, by a task that holds the epoll and under the
+ * which description it is (not asked of a socket, which has only one: the kernel walks all targets for
+ * each answer). Targets are added at the end, by a task that holds the epoll and under the
  * number they had: the kernel finds an entry by (file, number), and a signalfd wakes the one who added it.
  * Not restored: the order of the ready list; a target already reported edge-triggered is reported again.
  */
@@ -54,16 +55,33 @@ static int compare(int fd, int epfd, const struct target *t)
 	return sys_kcmp(self, self, KCMP_EPOLL_TFD, fd, (unsigned long)&slot);
 }
 
-static int find_target(struct dump *d, const struct file_desc *f, const struct target *t, uint32_t *ret_id)
+static bool is_socket(const struct file_desc *f, const struct target *t)
 {
-	const struct file_group *g;
-	uint32_t id;
+	return S_ISSOCK(f->st.st_mode) && f->st.st_ino == t->ino && f->st.st_dev == t->dev;
+}
 
-	if (files_find(d, f->task, (int)t->fd, &id) == 0 &&
-	    compare(d->files->descs[id - 1]->fd, f->fd, t) == 0) {
-		*ret_id = id;
+/* Entries with the same number are neighbours: the kernel sorts by file, but few numbers repeat. */
+static uint32_t count_same(const EpollEntry *e, uint32_t fd)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < e->n_targets; i++)
+		n += e->targets[i]->fd == fd;
+	return n;
+}
+
+static int find_target(struct dump *d, const struct file_desc *f, struct target *t, const EpollEntry *e,
+		       uint32_t *ret_id)
+{
+	bool held = files_find(d, f->task, (int)t->fd, ret_id) == 0;
+	const struct file_desc *own = held ? d->files->descs[*ret_id - 1] : NULL;
+	const struct file_group *g;
+
+	if (own && is_socket(own, t))
 		return 0;
-	}
+	t->nth = count_same(e, t->fd);
+	if (own && compare(own->fd, f->fd, t) == 0)
+		return 0;
 	g = map_get(&d->files->groups, map_mix(t->dev, t->ino));
 	for (size_t i = 0; g && i < g->n; i++) {
 		if (compare(g->descs[i]->fd, f->fd, t) == 0) {
@@ -82,11 +100,7 @@ static int add_target(struct dump *d, const struct file_desc *f, struct target *
 	uint32_t id;
 	int err;
 
-	/* Entries with the same number are neighbours: the kernel sorts by file, but few numbers repeat. */
-	t->nth = 0;
-	for (size_t i = 0; i < e->n_targets; i++)
-		t->nth += e->targets[i]->fd == t->fd;
-	err = find_target(d, f, t, &id);
+	err = find_target(d, f, t, e, &id);
 	if (err < 0)
 		return err;
 	m = MSG_NEW(EpollTarget, epoll_target);
