@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "image/image.h"
@@ -110,6 +111,16 @@ int net_plan(struct restore *r)
 	return ret;
 }
 
+/* Never the host's: everything that follows would be done to it. */
+static int check_not_ours(const struct net_store *s, int ns_fd)
+{
+	struct stat st, own;
+
+	if (fstat(ns_fd, &st) < 0 || fstat(s->host_fd, &own) < 0)
+		return -errno;
+	return st.st_ino == own.st_ino && st.st_dev == own.st_dev ? -EXDEV : 0;
+}
+
 struct rnet *rnet_enter(struct restore *r, struct rtask *t, int *ret_err)
 {
 	struct rnet *n = rnet_find(r, task_netns(t));
@@ -120,9 +131,12 @@ struct rnet *rnet_enter(struct restore *r, struct rtask *t, int *ret_err)
 		return n;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", t->pid);
 	n->ns_fd = RET_NERRNO(open(path, O_RDONLY | O_CLOEXEC));
-	ret = n->ns_fd < 0 ? n->ns_fd : rtnl_open(n->ns_fd, &n->rt);
+	ret = n->ns_fd < 0 ? n->ns_fd : check_not_ours(r->net, n->ns_fd);
+	if (ret == 0)
+		ret = rtnl_open(n->ns_fd, &n->rt);
 	if (ret == 0)
 		return n;
+	close_fd(&n->ns_fd);
 	*ret_err = log_errno(ret, "pid %d: network namespace %u", t->pid, n->msg->ns_id);
 	return NULL;
 }
