@@ -1,0 +1,318 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The network stays alive: what is connected to a container does not notice that it was away, and no
+# reset and no "unreachable" passes on the bridge meanwhile.
+# shellcheck source-path=SCRIPTDIR source=lab.sh
+. "$(dirname "$0")/lab.sh"
+
+PORT=9
+NETPEER=$LAB_TOP/${O:-build}/zdtm/tools/netpeer
+
+# peer WHAT NAME ARGUMENTS...: an end outside of the container, net-peer.py
+peer() {
+	python3 "$LAB_TOP/zdtm/lxc/net-peer.py" "$1" "$DIR/$2" "${@:3}" &
+}
+
+peer_moves() { # NAME: data flow from now on
+	local was
+	was=$(cat "$DIR/$1.seen" 2> /dev/null || echo 0)
+	wait_for 20 peer_beyond "$1" "$was" || fail "$1: nothing moves${2:+ $2}: $(cat "$DIR/$1.done" 2> /dev/null)"
+}
+
+peer_beyond() {
+	[ "$(cat "$DIR/$1.seen")" -gt "$2" ]
+}
+
+peer_ok() { # NAME...: they stop, and have seen no fault
+	local p
+	for p in "$@"; do touch "$DIR/$p.stop"; done
+	for p in "$@"; do
+		wait_for 30 test -e "$DIR/$p.done" || fail "$p does not come to an end"
+		[ "$(cat "$DIR/$p.done")" = ok ] || fail "$(cat "$DIR/$p.done")"
+	done
+}
+
+begin() { # [MORE ARGUMENTS OF netpeer IN THE CONTAINER]
+	lab_create
+	cp "$NETPEER" "/var/lib/lxc/$CT/rootfs/netpeer"
+	echo "::once:/netpeer serve $PORT" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	[ $# = 0 ] || echo "::once:/netpeer $*" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	lab_start
+	IP=$(lab_ip)
+	peer watch watch "$BR"
+	wait_for 5 test -e "$DIR/watch.ready" || fail "the bridge cannot be watched: $(cat "$DIR/watch.done")"
+	wait_for 5 bash -c ": < /dev/tcp/$IP/$PORT" || fail "nothing listens in the container"
+}
+
+away() { # SECONDS [OPTIONS OF THE RESTORE]
+	rm -rf "$DIR/img"
+	lab_dump "$DIR/img"
+	sleep "$1"
+	lab_restore "$DIR/img" "${@:2}"
+}
+
+case_stream() {
+	begin
+	peer stream s "$IP" $PORT
+	for t in 0 1.5 3; do
+		peer_moves s "before it is away for $t s"
+		away $t
+	done
+	peer_moves s "at the end"
+	peer_ok s watch
+}
+
+case_idle() {
+	begin
+	peer idle i "$IP" $PORT 200
+	peer_moves i
+	away 0
+	peer_moves i
+	away 2
+	peer_moves i
+	peer_ok i watch
+}
+
+case_outwards() {
+	peer accept a "$NET.1" 7777
+	wait_for 5 test -e "$DIR/a.ready" || fail "no server outside"
+	begin connect "$NET.1" 7777
+	for t in 0 2; do
+		peer_moves a
+		away $t
+	done
+	peer_moves a
+	peer_ok a watch
+}
+
+case_half_closed() {
+	begin
+	peer closed-by-it it "$IP" $PORT
+	peer_moves it
+	peer closed-by-us us "$IP" $PORT
+	peer_moves us
+	away 0.5
+	peer_moves it
+	away 0
+	peer_ok us it
+	wait_for 5 test -e "/var/lib/lxc/$CT/rootfs/half.sum" || fail "the container has seen no end"
+	[ "$(cat "/var/lib/lxc/$CT/rootfs/half.sum")" = "$(cat "$DIR/it.sum")" ] || fail "not all came through"
+	peer_ok watch
+}
+
+case_ipv6() { # the DHCP client of the container flushes what LXC would set
+	ip -6 addr add fd87::1/64 dev "$BR" nodad
+	begin
+	lxc-attach -n "$CT" -- /bin/sh -c 'ip -6 addr add fd87::2/64 dev eth0; ip -6 addr add fe80::2/64 dev eth0'
+	wait_for 5 busybox ping6 -c 1 -W 1 fd87::2 || fail "no IPv6"
+	wait_for 5 busybox ping6 -c 1 -W 1 -I "$BR" fe80::2 || fail "no link-local IPv6"
+	peer stream global fd87::2 $PORT
+	peer idle linklocal "fe80::2%$BR" $PORT 5
+	for t in 0 2; do
+		peer_moves global
+		peer_moves linklocal
+		away $t
+	done
+	peer_moves global
+	peer_moves linklocal
+	peer_ok global linklocal watch
+}
+
+# New connections all the time, also while it is dumped, away and restored.
+case_fresh() {
+	begin
+	peer fresh f1 "$IP" $PORT
+	peer fresh f2 "$IP" $PORT
+	for t in 0 1 2; do
+		peer_moves f1
+		peer_moves f2
+		away $t
+	done
+	peer_moves f1
+	peer_moves f2
+	peer_ok f1 f2 watch
+}
+
+case_udp() {
+	begin
+	peer udp u "$IP" $PORT
+	for t in 0 1; do
+		peer_moves u
+		away $t
+	done
+	peer_moves u
+	peer_ok u watch
+}
+
+# Dumps and restores that fail, and a dump that leaves it running.
+case_failures() {
+	begin
+	peer stream s "$IP" $PORT
+	peer idle i "$IP" $PORT 20
+	peer_moves i
+	for stage in freeze netlock infect objects world memory inventory; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" dump --ct "$CT" -D "$DIR/bad" > "$DIR/bad.out" 2>&1 &&
+			fail "the dump did not fail at $stage"
+		peer_moves s "after the dump failed at $stage"
+	done
+	lab_dump "$DIR/run" --leave-running
+	peer_moves s "with --leave-running"
+	lab_dump "$DIR/img"
+	for stage in world objects become arm; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" > "$DIR/bad.out" 2>&1 &&
+			fail "the restore did not fail at $stage"
+		lab_is STOPPED || fail "after a failed restore it is $(lab_state)"
+	done
+	lab_restore "$DIR/img"
+	peer_moves s "at the end"
+	peer_moves i "at the end"
+	peer_ok s i watch
+}
+
+# A cable between the first bridge and another one: bridge $2, in the namespace $1 if it is not "".
+cable() {
+	CABLE=${BR}x
+	local there=(ip)
+	[ -z "$1" ] || there=(ip -n "$1")
+	"${there[@]}" link add "$2" type bridge
+	"${there[@]}" link set "$2" up
+	ip link add "$CABLE" type veth peer name "${BR}y"
+	[ -z "$1" ] || ip link set "${BR}y" netns "$1"
+	"${there[@]}" link set "${BR}y" master "$2" up
+	ip link set "$CABLE" master "$BR" up
+}
+
+host2() { # a command on the second host
+	nsenter --net="/run/netns/$HOST2" "$@"
+}
+
+own_down() {
+	[ -z "${HOST2:-}" ] || host2 lxc-stop -k -n "$CT" -P "$DIR/lxc" > /dev/null 2>&1
+	[ -z "${CABLE:-}" ] || ip link del "$CABLE"
+	[ -z "${BR2:-}" ] || ip link del "$BR2"
+	[ -z "${HOST2:-}" ] || ip netns del "$HOST2"
+}
+
+# The other end under a given name on another bridge, and neighbours are told.
+case_other_bridge() {
+	BR2=${BR}b
+	begin
+	cable "" "$BR2"
+	peer stream s "$IP" $PORT
+	peer_moves s
+	lab_dump "$DIR/img"
+	rm -f "$DIR/watch.arp"
+	"$CTCR" restore --ct "$CT" --veth-pair "eth0=${BR}z@$BR2" -D "$DIR/img" > "$DIR/out" 2>&1 ||
+		fail "restore: $(cat "$DIR/out")"
+	[ "$(ip -br link show master "$BR2" | sed -n "s/^\\(${BR}z\\)@.*/\\1/p")" = "${BR}z" ] ||
+		fail "on the bridge: $(ip -br link show master "$BR2")"
+	wait_for 5 grep -qxF "$IP" "$DIR/watch.arp" || fail "no gratuitous ARP request"
+	peer_moves s "on the other bridge"
+	peer_ok s watch
+}
+
+# The other address: what listens has it, connections of the old one are closed, with a line for each.
+case_other_address() {
+	local lines
+	begin
+	peer idle old "$IP" $PORT 3
+	peer_moves old
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img" --ip "eth0=$NET.201/24"
+	[ "$(lab_ip)" = "$NET.201" ] || fail "it has $(lab_ip)"
+	lines=$(grep -c "TCP connection of .*$IP.* with .*$NET.1.*restored as closed" "$DIR/img/restore.log")
+	[ "$lines" = 3 ] || fail "$lines lines of closed connections: $(cat "$DIR/img/restore.log")"
+	IP=$NET.201
+	peer stream new "$IP" $PORT
+	peer_moves new
+	away 0
+	peer_moves new
+	peer_ok new
+	wait_for 5 busybox ping -c 1 -W 1 "$NET.201" || fail "no ping"
+}
+
+# To another host by hand: its own network namespace, bridge and LXC path.
+migrate() { # OPTIONS OF THE RESTORE
+	HOST2=$CT
+	ip netns add "$HOST2"
+	cable "$HOST2" "$BR"
+	begin
+	peer stream s "$IP" $PORT
+	peer idle i "$IP" $PORT 20
+	peer_moves s
+	peer_moves i
+	lab_dump "$DIR/img"
+	mkdir -p "$DIR/lxc"
+	cp -a "/var/lib/lxc/$CT" "$DIR/lxc/"
+	sed -i "s|/var/lib/lxc/$CT|$DIR/lxc/$CT|" "$DIR/lxc/$CT/config"
+	cp -a "$DIR/img" "$DIR/img2"
+	rm -rf "$DIR/img"
+	host2 "$CTCR" restore --ct "$CT" -P "$DIR/lxc" --veth-pair -D "$DIR/img2" "$@" > "$DIR/out" 2>&1 ||
+		fail "restore: $(cat "$DIR/out" "$DIR/img2/restore.log")"
+	peer_moves s "on the other host"
+	peer_moves i "on the other host"
+	peer_ok s i watch
+}
+
+case_migrate() {
+	migrate
+	[ "$(host2 lxc-info -n "$CT" -P "$DIR/lxc" -s -H)" = RUNNING ] || fail "LXC there does not know of it"
+	host2 lxc-stop -k -n "$CT" -P "$DIR/lxc" || fail "lxc-stop"
+}
+
+case_migrate_standalone() {
+	migrate --no-lxc-monitor -d --pidfile "$DIR/pid"
+	kill -9 "$(cat "$DIR/pid")"
+	wait_for 5 standalone_gone || fail "its cgroups cannot be removed"
+}
+
+standalone_gone() {
+	find /sys/fs/cgroup -depth -type d -path "*lxc.*.$CT*" -exec rmdir {} + 2> /dev/null
+	! find /sys/fs/cgroup -type d -name "lxc.*.$CT*" 2> /dev/null | grep -q .
+}
+
+in_net() { # a command of ours in the container's network
+	nsenter -n -t "$(lxc-info -n "$CT" -p -H)" "$@"
+}
+
+case_own_filter() {
+	local before
+	begin
+	in_net nft -f - <<-END || skip "no nft"
+		table inet own {
+			chain in {
+				type filter hook input priority 0; policy drop;
+				ct state established,related accept
+				iif lo accept
+				meta l4proto { icmp, ipv6-icmp } accept
+				tcp dport $PORT ct state new counter accept
+			}
+			chain out {
+				type filter hook output priority 0; policy drop;
+				ct state established,related accept
+				meta l4proto { icmp, ipv6-icmp } accept
+			}
+		}
+	END
+	before=$(in_net nft list ruleset | sed 's/packets.*accept/accept/')
+	peer stream s "$IP" $PORT
+	peer closed-by-it it "$IP" $PORT
+	peer fresh f "$IP" $PORT
+	peer_moves it
+	peer_moves s
+	peer closed-by-us us "$IP" $PORT
+	peer_moves us
+	for t in 0 1; do
+		peer_moves f
+		peer_moves s
+		away $t
+	done
+	peer_moves f
+	peer_moves s
+	peer_ok us it f s
+	[ "$(in_net nft list ruleset | sed 's/packets.*accept/accept/')" = "$before" ] ||
+		fail "the ruleset is $(in_net nft list ruleset), it was $before"
+	peer_ok watch
+}
+
+lab_main "$@"
