@@ -156,14 +156,14 @@ int infect_home_from_arena(struct infection *inf)
 	return home_in_task(inf);
 }
 
-int infect_home(struct infection *inf)
+int infect_home(struct infection *inf, struct gadget_cache *cache)
 {
 	const uint64_t all = ~0ULL;
 	int ret;
 
 	if (inf->home)
 		return 0;
-	ret = inf->gadget ? 0 : infect_find_gadgets(inf);
+	ret = inf->gadget ? 0 : infect_find_gadgets(inf, cache);
 	if (ret >= 0)
 		ret = inf->lent ? infect_home_to_arena(inf) : home_in_task(inf);
 	if (ret < 0)

@@ -9,13 +9,9 @@
 #include "remote/infect.h"
 
 #include <elf.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,8 +21,6 @@
 #include "base/syscalls.h"
 
 #define RSEQ_CS_OFFSET 8 /* of struct rseq */
-#define SEARCH_WINDOW (4 << 20)
-#define SEARCH_OVERLAP 64
 
 int infect_seize(pid_t tid)
 {
@@ -142,51 +136,6 @@ int infect_read(pid_t tid, int status, struct infection **ret)
 	return 0;
 }
 
-/* Look for the gadgets in one executable mapping, a line of /proc/PID/maps. */
-static int search_mapping(struct infection *inf, uint64_t start, uint64_t end)
-{
-	size_t window = MIN(end - start, (uint64_t)SEARCH_WINDOW);
-	_cleanup_free_ uint8_t *text = malloc(window);
-
-	if (!text)
-		return -ENOMEM;
-	for (uint64_t at = start; at < end && !(inf->gadget && inf->restorer);
-	     at += window - SEARCH_OVERLAP) {
-		size_t len = MIN(end - at, (uint64_t)window);
-
-		if (task_read(inf->tid, at, text, len) == 0)
-			arch_find_gadgets(inf, at, text, len);
-		if (at + len == end)
-			break;
-	}
-	return 0;
-}
-
-int infect_find_gadgets(struct infection *inf)
-{
-	_cleanup_free_ char *maps = NULL;
-	char *save = NULL;
-	int ret = proc_read(inf->tid, "maps", &maps);
-
-	if (ret < 0)
-		return ret;
-	for (char *l = strtok_r(maps, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		unsigned long start, end;
-		char prot[5];
-
-		if (inf->gadget && inf->restorer)
-			break;
-		if (sscanf(l, "%lx-%lx %4s", &start, &end, prot) != 3 || prot[0] != 'r' || prot[2] != 'x')
-			continue;
-		if (strstr(l, "[vsyscall]"))
-			continue;
-		ret = search_mapping(inf, start, end);
-		if (ret < 0)
-			return ret;
-	}
-	return inf->gadget ? 0 : -EOPNOTSUPP;
-}
-
 int infect_set_call(struct infection *inf, long nr, const uint64_t *args)
 {
 	struct user_regs_struct r = inf->home_regs;
@@ -201,13 +150,11 @@ int infect_set_call(struct infection *inf, long nr, const uint64_t *args)
 }
 
 /* Wait for the next syscall-stop; an event stop on the way is passed. A SIGSTOP is sent again at the end. */
-static int step(struct infection *inf)
+static int wait_step(struct infection *inf)
 {
 	int status;
 
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, inf->tid, 0, 0) < 0)
-			return -errno;
 		if (waitpid(inf->tid, &status, __WALL) < 0)
 			return -errno;
 		if (!WIFSTOPPED(status))
@@ -216,215 +163,62 @@ static int step(struct infection *inf)
 			return 0;
 		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP)
 			inf->stop_again = true;
+		if (ptrace(PTRACE_SYSCALL, inf->tid, 0, 0) < 0)
+			return -errno;
 	}
+}
+
+static int go_on(struct infection *inf)
+{
+	return ptrace(PTRACE_SYSCALL, inf->tid, 0, 0) < 0 ? -errno : 0;
+}
+
+static int begin_step(struct step *s)
+{
+	int err = infect_set_call(s->inf, s->nr, s->args);
+
+	return err < 0 ? err : go_on(s->inf);
+}
+
+static int enter_step(struct step *s)
+{
+	int err = wait_step(s->inf);
+
+	return err < 0 ? err : go_on(s->inf);
+}
+
+static int leave_step(struct step *s)
+{
+	struct user_regs_struct r;
+	int err = wait_step(s->inf);
+
+	if (err < 0)
+		return err;
+	if (ptrace(PTRACE_GETREGS, s->inf->tid, 0, &r) < 0)
+		return -errno;
+	s->ret = (long)r.rax;
+	return 0;
+}
+
+void infect_steps(struct step *s, size_t n)
+{
+	static int (*const parts[])(struct step *) = { begin_step, enter_step, leave_step };
+
+	for (size_t k = 0; k < ARRAY_SIZE(parts); k++)
+		for (size_t i = 0; i < n; i++)
+			if (s[i].err >= 0)
+				s[i].err = parts[k](&s[i]);
 }
 
 int infect_syscall(struct infection *inf, long nr, const uint64_t *args, long *ret)
 {
-	struct user_regs_struct r;
-	int err = infect_set_call(inf, nr, args);
+	struct step s = { .inf = inf, .nr = nr };
 
-	if (err >= 0)
-		err = step(inf);
-	if (err >= 0)
-		err = step(inf);
-	if (err < 0)
-		return err;
-	if (ptrace(PTRACE_GETREGS, inf->tid, 0, &r) < 0)
-		return -errno;
-	*ret = (long)r.rax;
-	return 0;
-}
-
-static long call(struct infection *inf, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	const uint64_t args[6] = { a, b, c, d, (uint64_t)-1, 0 };
-	long ret;
-	int err = infect_syscall(inf, nr, args, &ret);
-
-	return err < 0 ? err : ret;
-}
-
-/* mmap in the task of its descriptor @fd. */
-static int map_part(struct infection *inf, int fd, uint64_t addr, uint64_t len, uint64_t off)
-{
-	bool text = off == 0;
-	const uint64_t args[6] = {
-		addr, len, text ? PROT_READ | PROT_EXEC : PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		fd,   off
-	};
-	long ret;
-	int err = infect_syscall(inf, SYS_mmap, args, &ret);
-
-	return err < 0 ? err : ret < 0 && ret > -4096 ? (int)ret : 0;
-}
-
-/* The memfd of the arena, made in the task, taken by us; the task's number in *@there. */
-static int arena_memfd(struct infection *inf, int pidfd, int *there)
-{
-	char name[] = "ctcr";
-	uint64_t at = inf->home - 64;
-	long fd;
-	int ret = task_write(inf->tid, at, name, sizeof(name)), mine;
-
-	if (ret < 0)
-		return ret;
-	fd = call(inf, SYS_memfd_create, at, MFD_CLOEXEC, 0, 0);
-	if (fd < 0)
-		return (int)fd;
-	*there = (int)fd;
-	mine = sys_pidfd_getfd(pidfd, (int)fd);
-	return mine < 0 ? -errno : fd_high(mine);
-}
-
-static int arena_map(struct infection *inf, int memfd, int there)
-{
-	const uint64_t args[6] = {
-		0, inf->arena_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0
-	};
-	long addr;
-	int ret;
-
-	if (ftruncate(memfd, (off_t)inf->arena_size) < 0)
-		return -errno;
-	ret = pwrite_all(memfd, executor_blob, executor_blob_end - executor_blob, 0);
-	if (ret < 0)
-		return ret;
-	inf->local = mmap(NULL, inf->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	if (inf->local == MAP_FAILED) {
-		inf->local = NULL;
-		return -errno;
-	}
-	ret = infect_syscall(inf, SYS_mmap, args, &addr);
-	if (ret < 0)
-		return ret;
-	if (addr < 0 && addr > -4096)
-		return (int)addr;
-	inf->arena = (uint64_t)addr;
-	ret = map_part(inf, there, inf->arena, EXECUTOR_TEXT, 0);
-	return ret < 0 ? ret
-		       : map_part(inf, there, inf->arena + EXECUTOR_TEXT, inf->arena_size - EXECUTOR_TEXT,
-				  EXECUTOR_TEXT);
-}
-
-static int arena_socket(struct infection *inf, int pidfd, int *there)
-{
-	uint64_t at = inf->home - 64;
-	int sv[2], ret;
-	long r = call(inf, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, at);
-
-	if (r < 0)
-		return (int)r;
-	ret = task_read(inf->tid, at, sv, sizeof(sv));
-	if (ret < 0)
-		return ret;
-	ret = sys_pidfd_getfd(pidfd, sv[0]);
-	if (ret >= 0)
-		inf->hand.ctl = fd_high(ret);
-	else
-		ret = -errno;
-	call(inf, SYS_close, sv[0], 0, 0, 0);
-	*there = sv[1];
-	return ret < 0 ? ret : 0;
-}
-
-static int executor_start(struct infection *inf, int ctl)
-{
-	const uint64_t args[6] = { inf->arena + EXECUTOR_TEXT };
-	struct slot *s = (struct slot *)((char *)inf->local + EXECUTOR_TEXT);
-	struct user_regs_struct r = inf->home_regs;
-
-	s->ctl = ctl;
-	s->home = inf->home + 8;
-	inf->hand.slot = s;
-	inf->hand.slot_addr = inf->arena + EXECUTOR_TEXT;
-	inf->hand.pid = inf->tid;
-	inf->hand.ran = true;
-	r.rip = inf->arena;
-	r.rsp = inf->home;
-	r.rdi = args[0];
-	r.rax = 0;
-	r.orig_rax = -1;
-	r.eflags &= ~0x400UL;
-	if (ptrace(PTRACE_SETREGS, inf->tid, 0, &r) < 0 || ptrace(PTRACE_CONT, inf->tid, 0, 0) < 0)
-		return -errno;
-	return 0;
-}
-
-int infect_start(struct infection *inf, int pidfd, size_t n_threads)
-{
-	_cleanup_close_ int memfd = -1;
-	int there = -1, ctl = -1, ret = infect_home(inf);
-
-	if (ret < 0)
-		return ret;
-	inf->hand.pidfd = pidfd;
-	inf->arena_size = EXECUTOR_TEXT + SLOT_SIZE + n_threads * infect_home_room(inf);
-	memfd = arena_memfd(inf, pidfd, &there);
-	if (memfd < 0)
-		return memfd;
-	ret = arena_map(inf, memfd, there);
-	call(inf, SYS_close, there, 0, 0, 0);
-	if (ret >= 0)
-		ret = arena_socket(inf, pidfd, &ctl);
-	if (ret >= 0) {
-		if (!inf->restorer) /* the executor has one */
-			arch_find_gadgets(inf, inf->arena, (const uint8_t *)executor_blob,
-					  executor_blob_end - executor_blob);
-		infect_lend(inf, 0, inf);
-		ret = infect_home_to_arena(inf);
-	}
-	return ret < 0 ? ret : executor_start(inf, ctl);
-}
-
-/* Stop the executor again: the thread waits in read() on its control socket. */
-static int stop_executor(struct infection *inf)
-{
-	int status;
-
-	if (!inf->hand.slot)
-		return 0;
-	if (ptrace(PTRACE_INTERRUPT, inf->tid, 0, 0) < 0)
-		return -errno;
-	return infect_wait(inf->tid, 10000, &status);
-}
-
-static int remove_arena(struct infection *inf)
-{
-	int ret = stop_executor(inf);
-	long r;
-
-	if (ret < 0 || !inf->arena)
-		return ret;
-	/* Back onto the task's own memory before the arena goes. */
-	if (inf->lent)
-		ret = infect_home_from_arena(inf);
-	if (ret < 0)
-		return ret;
-	if (inf->hand.slot)
-		call(inf, SYS_close, inf->hand.slot->ctl, 0, 0, 0);
-	r = call(inf, SYS_munmap, inf->arena, inf->arena_size, 0, 0);
-	inf->arena = 0;
-	return r < 0 ? (int)r : 0;
-}
-
-int infect_cure(struct infection *inf)
-{
-	struct iovec iov = { inf->xstate, inf->xstate_full };
-	struct user_regs_struct regs = inf->home_regs;
-	int ret;
-
-	if (!inf->home)
-		return 0;
-	ret = remove_arena(inf);
-	if (ret < 0)
-		return ret;
-	if (ptrace(PTRACE_SETREGSET, inf->tid, NT_X86_XSTATE, &iov) < 0 ||
-	    ptrace(PTRACE_SETSIGMASK, inf->tid, sizeof(inf->sigmask), &inf->sigmask) < 0 ||
-	    ptrace(PTRACE_SETREGS, inf->tid, 0, &regs) < 0)
-		return -errno;
-	infect_home_done(inf);
-	return 0;
+	memcpy(s.args, args, sizeof(s.args));
+	infect_steps(&s, 1);
+	if (s.err >= 0)
+		*ret = s.ret;
+	return s.err;
 }
 
 int infect_detach(struct infection *inf)

@@ -35,34 +35,66 @@ struct infection {
 	void *local; /* our mapping of the arena */
 };
 
+/* Where gadgets lie in the text of files, as offsets from the start of the mapping. */
+struct gadget_place {
+	uint64_t dev, ino, offset, len;
+	uint64_t gadget, restorer;
+	bool known, has_gadget, has_restorer;
+};
+
+struct gadget_cache {
+	struct gadget_place v[32];
+	size_t n;
+};
+
 /* PTRACE_SEIZE and PTRACE_INTERRUPT, without waiting. -EPERM: traced by another. */
 int infect_seize(pid_t tid);
 /* Wait until the seized thread is stopped. -ETIMEDOUT after @timeout_ms (vfork, D state), -ESRCH. */
 int infect_wait(pid_t tid, int timeout_ms, int *ret_status);
 /* Read registers and masks of the stopped thread. */
 int infect_read(pid_t tid, int status, struct infection **ret);
-/* Lay the way home; until infect_cure() the thread's signals are blocked. */
-int infect_home(struct infection *inf);
+/* Lay the way home; until infect_cure() the thread's signals are blocked. @cache may be NULL. */
+int infect_home(struct infection *inf, struct gadget_cache *cache);
 /* One system call in the stopped thread by stepping it; result or negative errno of the call. */
 int infect_syscall(struct infection *inf, long nr, const uint64_t *args, long *ret);
-/* Map an arena and start the executor; the hand is inf->hand. With room for the frames of @n_threads. */
-int infect_start(struct infection *inf, int pidfd, size_t n_threads);
+/* One in each of many threads at once. */
+struct step {
+	struct infection *inf;
+	long nr;
+	uint64_t args[6];
+	long ret; /* of the call */
+	int err; /* of the stepping; negative before: left out */
+};
+void infect_steps(struct step *s, size_t n);
+/*
+ * Map arenas and start executors in all of @v, whose processes have the pidfd and as many threads as
+ * @of says; their hands are v[i]->hand. When one fails: *@ret_which; others may have theirs,
+ * infect_cure() is due for all.
+ */
+struct infect_process {
+	int pidfd;
+	size_t n_threads;
+};
+int infect_start(struct infection *const *v, const struct infect_process *of, size_t n, size_t *ret_which);
 /* Thread @index (from 1) of the infected @leader's process is to lay its frame in the arena. */
 void infect_lend(const struct infection *leader, size_t index, struct infection *inf);
-/* Give everything back: arena unmapped, registers, masks. The thread stays stopped. The leader is the last.
+/*
+ * Give everything back, in each: arena unmapped, registers, masks. The threads stay stopped. All threads of
+ * a process at once. ret_errs[i]: what became of each.
  */
-int infect_cure(struct infection *inf);
+int infect_cure(struct infection *const *v, size_t n, int *ret_errs);
 /* PTRACE_DETACH; the thread goes on (or stays in its group stop). Frees @inf. */
 int infect_detach(struct infection *inf);
 void infect_free(struct infection *inf);
 
-/* Between remote/infect.c and remote/home.c. */
+/* Inside of remote/: infect.c, home.c, gadget.c, start.c. */
 #define HOME_SCRATCH 1088 /* bytes below the frame for buffers of stepped calls */
 size_t infect_home_room(const struct infection *inf);
 int infect_home_to_arena(struct infection *inf);
 int infect_home_from_arena(struct infection *inf);
 void infect_home_done(struct infection *inf);
-int infect_find_gadgets(struct infection *inf);
+/* Fill in what the way home needs; @c (may be NULL) remembers it for the next task. */
+int infect_find_gadgets(struct infection *inf, struct gadget_cache *c);
 /* Registers such that @nr is called next and returns to the frame. */
 int infect_set_call(struct infection *inf, long nr, const uint64_t *args);
 int task_read(pid_t tid, uint64_t addr, void *buf, size_t len);

@@ -164,22 +164,29 @@ static int batch_ring(struct remote *r)
 	return 0;
 }
 
-int remote_run(struct remote *r)
+int remote_start(struct remote *r)
 {
-	const struct remote_call *c;
-	int ret;
-
 	batch_begin(r);
 	r->ran = true;
-	if (r->heap > SLOT_SIZE)
-		return -E2BIG;
-	ret = batch_ring(r);
-	if (ret >= 0)
-		ret = wait_done(r);
+	return r->heap > SLOT_SIZE ? -E2BIG : batch_ring(r);
+}
+
+int remote_finish(struct remote *r)
+{
+	const struct remote_call *c;
+	int ret = wait_done(r);
+
 	if (ret < 0)
 		return ret;
 	c = remote_failed(r);
 	return c ? (int)c->ret : 0;
+}
+
+int remote_run(struct remote *r)
+{
+	int ret = remote_start(r);
+
+	return ret < 0 ? ret : remote_finish(r);
 }
 
 long remote_single(struct remote *r)

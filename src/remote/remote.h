@@ -65,6 +65,9 @@ void remote_ref(struct remote *r, struct remote_call *c, int arg, const struct r
 
 /* Execute the batch: 0, or the errno of the call that ended it (find it with remote_failed()). */
 int remote_run(struct remote *r) _must_check_;
+/* The same in two parts, so that several tasks work at once. Every start needs its finish. */
+int remote_start(struct remote *r) _must_check_;
+int remote_finish(struct remote *r) _must_check_;
 /* The call that ended the last batch, NULL if none. */
 const struct remote_call *remote_failed(const struct remote *r);
 

@@ -40,7 +40,7 @@ static long call_stepped(struct task_thread *th, long nr, const uint64_t args[6]
 	struct remote mem = { .pid = th->tid };
 	uint64_t a[6], at;
 	long result;
-	int ret = infect_home(th->inf);
+	int ret = infect_home(th->inf, NULL);
 
 	if (ret < 0)
 		return ret;

@@ -161,38 +161,67 @@ int tree_hold(struct dump *d, pid_t root, struct freezer *f)
 
 int tree_infect(struct dump *d)
 {
+	_cleanup_free_ struct infection **v = calloc(d->n_tasks + 1, sizeof(*v));
+	_cleanup_free_ struct infect_process *of = calloc(d->n_tasks + 1, sizeof(*of));
+	size_t n = 0, which;
+	int ret;
+
+	if (!v || !of)
+		return log_oom();
 	for (size_t i = 0; i < d->n_tasks; i++) {
 		struct task *t = d->tasks[i];
-		int ret;
 
 		if (t->state == TASK_ZOMBIE)
 			continue;
-		ret = infect_start(t->threads[0].inf, t->pidfd, t->n_threads);
-		for (size_t k = 1; ret >= 0 && k < t->n_threads; k++)
+		v[n] = t->threads[0].inf;
+		of[n++] = (struct infect_process){ t->pidfd, t->n_threads };
+	}
+	ret = infect_start(v, of, n, &which);
+	if (ret < 0)
+		return log_errno(ret, "pid %d: the executor could not be started", n ? v[which]->tid : 0);
+	for (size_t i = 0; i < d->n_tasks; i++) {
+		struct task *t = d->tasks[i];
+
+		if (t->state != TASK_ZOMBIE)
+			t->hand = &t->threads[0].inf->hand;
+		for (size_t k = 1; t->hand && k < t->n_threads; k++)
 			infect_lend(t->threads[0].inf, k, t->threads[k].inf);
-		if (ret < 0)
-			return log_errno(ret, "pid %d: the executor could not be started", t->pid);
-		t->hand = &t->threads[0].inf->hand;
 	}
 	return 0;
 }
 
+/* All infections of all threads. */
+static struct infection **list_infections(const struct dump *d, size_t *ret_n)
+{
+	struct infection **v;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_tasks; i++)
+		n += d->tasks[i]->n_threads;
+	v = calloc(n + 1, sizeof(*v));
+	n = 0;
+	for (size_t i = 0; v && i < d->n_tasks; i++)
+		for (size_t k = 0; k < d->tasks[i]->n_threads; k++)
+			if (d->tasks[i]->threads[k].inf)
+				v[n++] = d->tasks[i]->threads[k].inf;
+	*ret_n = n;
+	return v;
+}
+
 int tree_cure(struct dump *d)
 {
-	int ret = 0;
+	size_t n;
+	_cleanup_free_ struct infection **v = list_infections(d, &n);
+	_cleanup_free_ int *errs = v ? calloc(n + 1, sizeof(*errs)) : NULL;
+	int ret = errs ? infect_cure(v, n, errs) : -ENOMEM;
 
-	for (size_t i = 0; i < d->n_tasks; i++) {
-		struct task *t = d->tasks[i];
-
-		t->hand = NULL;
-		/* the leader last: the frames of the others lie in its arena */
-		for (size_t k = t->n_threads; k-- > 0;) {
-			int err = t->threads[k].inf ? infect_cure(t->threads[k].inf) : 0;
-
-			if (err < 0 && err != -ESRCH)
-				ret = log_errno(err, "pid %d thread %d: cure", t->pid, t->threads[k].tid);
-		}
-	}
+	if (ret < 0)
+		return log_errno(ret, "cure");
+	for (size_t i = 0; i < d->n_tasks; i++)
+		d->tasks[i]->hand = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (errs[i] < 0 && errs[i] != -ESRCH)
+			ret = log_errno(errs[i], "thread %d: cure", v[i]->tid);
 	return ret;
 }
 

@@ -115,18 +115,27 @@ static void run_pause(void)
 		pause();
 }
 
+static int start(struct infection *inf, int pidfd)
+{
+	const struct infect_process of = { pidfd, 1 };
+	size_t which;
+
+	return infect_start(&inf, &of, 1, &which);
+}
+
 /* Calls go on when a SIGSTOP comes, and it is not lost. */
 static void test_stop_signal(void **state)
 {
 	pid_t pid = child(run_pause);
-	int pidfd = sys_pidfd_open(pid, 0), status;
+	int pidfd = sys_pidfd_open(pid, 0), status, err;
 	struct infection *inf = stop(pid);
 
-	assert_int_equal(infect_start(inf, pidfd, 1), 0);
+	assert_int_equal(start(inf, pidfd), 0);
 	kill(pid, SIGSTOP);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(remote_syscall(&inf->hand, SYS_getpid), pid);
-	assert_int_equal(infect_cure(inf), 0);
+	assert_int_equal(infect_cure(&inf, 1, &err), 0);
+	assert_int_equal(err, 0);
 	assert_int_equal(infect_detach(inf), 0);
 	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
 	assert_true(WIFSTOPPED(status));
@@ -142,7 +151,7 @@ static void test_killed(void **state)
 	int pidfd = sys_pidfd_open(pid, 0), other;
 	struct infection *inf = stop(pid);
 
-	assert_int_equal(infect_start(inf, pidfd, 1), 0);
+	assert_int_equal(start(inf, pidfd), 0);
 	other = remote_get_fd(&inf->hand, inf->hand.slot->ctl);
 	assert_true(other >= 0);
 	kill(pid, SIGKILL);
