@@ -60,7 +60,7 @@ case_subgroups() {
 case_device_rules() { # of v2, a BPF program nobody holds open
 	lab_create
 	lab_start
-	"$LAB_TOP/${O:-build}/zdtm/tools/devbpf" "/sys/fs/cgroup/unified/lxc.payload.$CT" || fail "devbpf"
+	"$OUT/zdtm/tools/devbpf" "/sys/fs/cgroup/unified/lxc.payload.$CT" || fail "devbpf"
 	full_refused || fail "the rules do not work before the dump"
 	there_and_back
 	full_refused || fail "the rules are gone"

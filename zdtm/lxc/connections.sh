@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lab.sh"
 
 PORT=9
-NETPEER=$LAB_TOP/${O:-build}/zdtm/tools/netpeer
+NETPEER=$OUT/zdtm/tools/netpeer
 
 # peer WHAT NAME ARGUMENTS...: an end outside of the container, net-peer.py
 peer() {

@@ -6,10 +6,13 @@
 # A test file defines functions case_NAME and ends with `lab_main "$@"`; "list" prints the names.
 set -u
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-CTCR=${CTCR:-$LAB_TOP/${O:-build}/ctcr}
+case ${O:=build} in /*) OUT=$O ;; *) OUT=$LAB_TOP/$O ;; esac
+CTCR=${CTCR:-$OUT/ctcr}
 LAB=${LAB:-l$$}
 BR=ctcr$LAB
-NET=10.87.$((${$} % 200 + 20))
+net=$((${$} % 200 + 20))
+while ip -4 -br addr | grep -q " 10\.87\.$net\."; do net=$((net % 230 + 1)); done
+NET=10.87.$net
 DIR=/var/tmp/ctcr-lab.$LAB
 CT=ctcr-$LAB
 
