@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "net/link.h"
 
+#define LINKS_MAX 4096
+
 /* Flags a user sets; the rest is the driver's or the kernel's. */
 #define USER_FLAGS (IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST | IFF_DYNAMIC | IFF_DEBUG)
 
@@ -342,6 +344,10 @@ int links_plan(struct restore *r, struct rnet *n)
 	n->order = calloc(n->msg->n_links + 1, sizeof(*n->order));
 	if (!state || !n->order)
 		return log_oom();
+	if (n->msg->n_links > LINKS_MAX) {
+		log_error("image: network namespace %u: %zu links", n->msg->ns_id, n->msg->n_links);
+		return -EBADMSG;
+	}
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = link_check(n->msg, i);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
