@@ -65,7 +65,8 @@ static void undo_image(void *ctx)
 {
 	struct dumping *c = ctx;
 
-	/* CRIU's users expect the images of a dump that a script refused; ours must not be restored by mistake. */
+	/* CRIU's users expect the images of a dump that a script refused; ours must not be restored by
+	 * mistake. */
 	if (c->d.img && !(c->refused && c->opt->criu))
 		image_remove(c->d.img);
 	image_free(c->d.img);
@@ -331,15 +332,19 @@ static const struct stage stages[] = {
 	{ .name = "end", .run = stage_end },
 };
 
-
-void engine_limits(void)
+int engine_limits(void)
 {
 	struct rlimit lim;
 
+	if (geteuid() != 0) {
+		log_error("this needs root");
+		return -EPERM;
+	}
 	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
 		lim.rlim_cur = lim.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &lim);
 	}
+	return 0;
 }
 
 /*
@@ -369,7 +374,9 @@ int engine_dump(const struct options *opt)
 	int ret;
 
 	stages_block_signals();
-	engine_limits();
+	ret = engine_limits();
+	if (ret < 0)
+		return ret;
 	ret = run_stages(&c, ms);
 	c.end_ms = stage_now_ms();
 	if (ret >= 0)

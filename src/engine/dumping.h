@@ -29,4 +29,4 @@ void dump_forget(struct dump *d);
 /* What it took: a line for people, --stats FILE as JSON. */
 int dump_report(const struct dumping *c, const struct stage *stages, const double *ms, size_t n);
 /* As many descriptors as the hard limit allows. */
-void engine_limits(void);
+int engine_limits(void);

@@ -11,13 +11,14 @@ static int write_stats(const struct dumping *c, const struct stage *stages, cons
 {
 	_cleanup_strbuf_ struct strbuf s = { 0 };
 	_cleanup_close_ int fd = -1;
-	int ret = strbuf_printf(&s,
-				"{\n\t\"dump\": {\n\t\t\"frozen_ms\": %.3f,\n\t\t\"total_ms\": %.3f,\n\t\t\"tasks\": %zu,\n"
-				"\t\t\"threads\": %zu,\n\t\t\"pages_scanned\": %llu,\n\t\t\"pages_written\": %llu,\n"
-				"\t\t\"pages_shared\": %llu,\n\t\t\"stages_ms\": {",
-				c->thawed_ms - c->frozen_ms, c->end_ms - c->begin_ms, c->n_tasks, c->n_threads,
-				(unsigned long long)c->mem.pages_scanned, (unsigned long long)c->mem.pages_written,
-				(unsigned long long)c->mem.pages_shared);
+	int ret = strbuf_printf(
+		&s,
+		"{\n\t\"dump\": {\n\t\t\"frozen_ms\": %.3f,\n\t\t\"total_ms\": %.3f,\n\t\t\"tasks\": %zu,\n"
+		"\t\t\"threads\": %zu,\n\t\t\"pages_scanned\": %llu,\n\t\t\"pages_written\": %llu,\n"
+		"\t\t\"pages_shared\": %llu,\n\t\t\"stages_ms\": {",
+		c->thawed_ms - c->frozen_ms, c->end_ms - c->begin_ms, c->n_tasks, c->n_threads,
+		(unsigned long long)c->mem.pages_scanned, (unsigned long long)c->mem.pages_written,
+		(unsigned long long)c->mem.pages_shared);
 
 	for (size_t i = 0; ret >= 0 && i < n; i++)
 		ret = strbuf_printf(&s, "%s\n\t\t\t\"%s\": %.3f", i ? "," : "", stages[i].name, ms[i]);
@@ -33,8 +34,8 @@ static int write_stats(const struct dumping *c, const struct stage *stages, cons
 int dump_report(const struct dumping *c, const struct stage *stages, const double *ms, size_t n)
 {
 	if (!c->opt->criu) {
-		printf("%zu task%s, %zu thread%s, %.1f MiB of memory; frozen %.1f ms, in all %.1f ms\n%s\n", c->n_tasks,
-		       c->n_tasks == 1 ? "" : "s", c->n_threads, c->n_threads == 1 ? "" : "s",
+		printf("%zu task%s, %zu thread%s, %.1f MiB of memory; frozen %.1f ms, in all %.1f ms\n%s\n",
+		       c->n_tasks, c->n_tasks == 1 ? "" : "s", c->n_threads, c->n_threads == 1 ? "" : "s",
 		       (double)c->mem.pages_written * 4096 / (1 << 20), c->thawed_ms - c->frozen_ms,
 		       c->end_ms - c->begin_ms, image_path(c->d.img));
 		fflush(stdout);

@@ -421,13 +421,15 @@ static int report(const struct restoring *c, size_t n_tasks, const double *ms)
 	int ret;
 
 	if (!c->opt->criu) {
-		printf("%zu task%s restored in %.1f ms\n", n_tasks, n_tasks == 1 ? "" : "s", c->end_ms - c->begin_ms);
+		printf("%zu task%s restored in %.1f ms\n", n_tasks, n_tasks == 1 ? "" : "s",
+		       c->end_ms - c->begin_ms);
 		fflush(stdout);
 	}
 	if (!c->opt->stats_file)
 		return 0;
-	ret = strbuf_printf(&s, "{\n\t\"restore\": {\n\t\t\"total_ms\": %.3f,\n\t\t\"tasks\": %zu,\n\t\t\"stages_ms\": {",
-			    c->end_ms - c->begin_ms, n_tasks);
+	ret = strbuf_printf(
+		&s, "{\n\t\"restore\": {\n\t\t\"total_ms\": %.3f,\n\t\t\"tasks\": %zu,\n\t\t\"stages_ms\": {",
+		c->end_ms - c->begin_ms, n_tasks);
 	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(stages); i++)
 		ret = strbuf_printf(&s, "%s\n\t\t\t\"%s\": %.3f", i ? "," : "", stages[i].name, ms[i]);
 	if (ret >= 0)
@@ -457,7 +459,9 @@ int engine_restore(const struct options *opt)
 	int ret;
 
 	stages_block_signals();
-	engine_limits();
+	ret = engine_limits();
+	if (ret < 0)
+		return ret;
 	pin_cpu();
 	ret = stages_run(stages, ARRAY_SIZE(stages), &c, ms);
 	c.end_ms = stage_now_ms();

@@ -13,7 +13,8 @@
 #include "task/task.h"
 
 static int (*const surveys[])(struct dump *) = {
-	ns_collect, ns_survey, tree_share, tasks_survey, mnt_survey, files_survey, mem_survey, cgroup_survey, net_survey,
+	ns_collect,   ns_survey,  tree_share,	 tasks_survey, mnt_survey,
+	files_survey, mem_survey, cgroup_survey, net_survey,
 };
 
 static void forget_obstacles(struct dump *d)
@@ -53,7 +54,7 @@ int dump_survey(struct dump *d, pid_t root)
 int engine_check(const struct options *opt)
 {
 	struct dump d = { .opt = opt };
+	int ret = engine_limits();
 
-	engine_limits();
-	return dump_survey(&d, opt->pid);
+	return ret < 0 ? ret : dump_survey(&d, opt->pid);
 }

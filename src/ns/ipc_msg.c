@@ -117,7 +117,8 @@ static int send_messages(int id, const IpcMsgEntry *e)
 		if (!m)
 			return -ENOMEM;
 		m->mtype = x->type;
-		memcpy(m->mtext, x->text.data, x->text.len);
+		if (x->text.len)
+			memcpy(m->mtext, x->text.data, x->text.len);
 		if (msgsnd(id, m, x->text.len, IPC_NOWAIT) < 0)
 			return -errno;
 	}

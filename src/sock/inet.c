@@ -26,7 +26,8 @@ bool inet_addr_any(const ProtobufCBinaryData *b)
 {
 	union sk_addr a = { 0 };
 
-	memcpy(&a, b->data, MIN(b->len, sizeof(a)));
+	if (b->len)
+		memcpy(&a, b->data, MIN(b->len, sizeof(a)));
 	if (a.sa.sa_family == AF_INET)
 		return !a.in.sin_port && a.in.sin_addr.s_addr == INADDR_ANY;
 	return !a.in6.sin6_port && IN6_IS_ADDR_UNSPECIFIED(&a.in6.sin6_addr);

@@ -401,7 +401,7 @@ static int set_row(const FileEntry *file, const struct opt_row *row, const SockO
 	socklen_t len = row->size;
 
 	if (getsockopt(fd, o->level, o->name, now, &len) == 0 && len == o->value.len &&
-	    memcmp(now, o->value.data, len) == 0)
+	    (!len || memcmp(now, o->value.data, len) == 0))
 		return 0;
 	if (setsockopt(fd, o->level, o->name, o->value.data, o->value.len) < 0)
 		return log_errno(errno, "%s: set %s", file_entry_name(file), row->text);

@@ -15,11 +15,15 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "base/syscalls.h"
 #include "file/tty.h"
 #include "ns/ns.h"
 #include "task/store.h"
 #include "task/task.h"
+
+#define REAP_LOOKS 200
+#define REAP_PAUSE_US 10000
 
 static int32_t root_pid_of(const TaskEntry *m)
 {
@@ -99,6 +103,26 @@ static void root_main(struct restore *r, const struct remote *h, int end)
 	entry(h->slot);
 }
 
+static bool is_zombie(pid_t pid)
+{
+	_cleanup_free_ char *stat = NULL;
+	const char *state = proc_read(pid, "stat", &stat) < 0 ? NULL : proc_stat_field(stat, 3);
+
+	return state && (*state == 'Z' || *state == 'X');
+}
+
+/* What was dumped a moment ago may wait for the host's init to reap it; its pids are taken until then. */
+static void wait_reaped(const struct restore *r)
+{
+	int looks = 0;
+
+	if (r->tasks[0].msg->ns_ids[NS_PID])
+		return;
+	for (size_t i = 0; i < r->n_tasks; i++)
+		while (looks++ < REAP_LOOKS && is_zombie(r->tasks[i].msg->pid))
+			usleep(REAP_PAUSE_US);
+}
+
 static int clone_root(struct restore *r, const struct remote *h, int end, int *ret_pidfd)
 {
 	struct rtask *t = &r->tasks[0];
@@ -140,7 +164,13 @@ int tree_clone_root(struct restore *r)
 
 	if (ret < 0)
 		return ret;
+	wait_reaped(r);
 	ret = clone_root(r, h, end, &pidfd);
+	/* no process, but the session or group of one that is not reaped */
+	for (int i = 0; ret == -EEXIST && i < REAP_LOOKS && kill(t->msg->pid, 0) < 0; i++) {
+		usleep(REAP_PAUSE_US);
+		ret = clone_root(r, h, end, &pidfd);
+	}
 	close(end);
 	if (ret == -EEXIST)
 		log_error("pid %d is taken on this host; end that process or restore in an own pid namespace",

@@ -109,8 +109,13 @@ static int task_open(pid_t pid, struct task *parent, struct task **ret_task)
 static int tree_add(struct dump *d, pid_t pid, struct task *parent)
 {
 	struct task *t;
-	int ret = task_open(pid, parent, &t);
+	int ret;
 
+	if (pid == getpid()) {
+		log_error("pid %d is ctcr itself: it cannot dump a tree that it is part of", pid);
+		return -ECANCELED;
+	}
+	ret = task_open(pid, parent, &t);
 	if (ret < 0)
 		return ret;
 	if (!GROW(d->tasks, d->n_tasks)) {
@@ -129,7 +134,7 @@ int tree_survey(struct dump *d, pid_t root)
 	tree_clear(d);
 	ret = tree_add(d, root, NULL);
 	if (ret < 0)
-		return log_errno(ret, "pid %d", root);
+		return ret == -ECANCELED ? -EINVAL : log_errno(ret, "pid %d", root);
 	for (size_t i = 0; i < d->n_tasks; i++) {
 		_cleanup_free_ pid_t *kids = NULL;
 		size_t n = 0;
@@ -140,6 +145,8 @@ int tree_survey(struct dump *d, pid_t root)
 			if (ret == -ESRCH || ret == -ENOENT)
 				ret = 0;
 		}
+		if (ret == -ECANCELED)
+			return -EINVAL;
 		if (ret < 0 && ret != -ESRCH && ret != -ENOENT)
 			return log_errno(ret, "pid %d: children", d->tasks[i]->pid);
 	}
