@@ -28,10 +28,12 @@ gone() {
 	wait_for 5 test ! -e "/proc/$pid" || fail "it does not end"
 }
 
+beyond() {
+	[ "$(cat "$DIR/n")" -gt "$1" ]
+}
+
 good() { # WHEN
-	local before
-	before=$(cat "$DIR/n")
-	wait_for 10 eval '[ "$(cat "$DIR/n")" -gt $((before + 2)) ]' ||
+	wait_for 10 beyond $(($(cat "$DIR/n") + 2)) ||
 		fail "$1: it does not go on: $(cat "$DIR/n.bad" 2> /dev/null)"
 	[ ! -e "$DIR/n.bad" ] || fail "$1: $(cat "$DIR/n.bad")"
 }
