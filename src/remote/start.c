@@ -160,11 +160,18 @@ static int executor_start(struct start *a)
 	r.rax = 0;
 	r.orig_rax = -1;
 	r.eflags &= ~0x400UL;
-	if (ptrace(PTRACE_SETREGS, inf->tid, 0, &r) < 0 || ptrace(PTRACE_CONT, inf->tid, 0, 0) < 0)
-		return -errno;
+	/*
+	 * It is rung before it runs: as long as it holds the other end of its socket itself, it would
+	 * wait for ever if we died now.
+	 */
 	remote_call(&inf->hand, SYS_close, a->arena_fd);
 	remote_call(&inf->hand, SYS_close, a->ends[0]);
-	return remote_start(&inf->hand);
+	ret = remote_start(&inf->hand);
+	if (ret < 0)
+		return ret;
+	if (ptrace(PTRACE_SETREGS, inf->tid, 0, &r) < 0 || ptrace(PTRACE_CONT, inf->tid, 0, 0) < 0)
+		return -errno;
+	return 0;
 }
 
 /* A start that failed on the way leaves nothing open. */
