@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <netinet/in.h> /* before the kernel's: the two know of each other in this order only */
 #include <netinet/icmp6.h>
+#include <netinet/tcp.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
@@ -22,6 +23,7 @@
 
 struct netlock_ns {
 	int sock;
+	bool gate;
 };
 
 struct batch {
@@ -53,7 +55,7 @@ const char *netlock_table_name(char buf[NETLOCK_NAME_MAX])
 	return buf;
 }
 
-static struct batch *batch_new(void)
+static struct batch *batch_new(bool gate)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 
@@ -65,6 +67,8 @@ static struct batch *batch_new(void)
 		return NULL;
 	}
 	netlock_table_name(b->table);
+	if (gate)
+		strcat(b->table, NETLOCK_GATE);
 	nftnl_batch_begin(mnl_nlmsg_batch_current(b->mnl), b->seq++);
 	mnl_nlmsg_batch_next(b->mnl);
 	return b;
@@ -146,7 +150,7 @@ static void batch_table(struct batch *b, uint16_t type, uint32_t flags)
 	nftnl_table_free(t);
 }
 
-static void batch_chain(struct batch *b, const char *name, uint32_t hook)
+static void batch_chain(struct batch *b, const char *name, uint32_t hook, uint32_t policy)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 
@@ -159,7 +163,7 @@ static void batch_chain(struct batch *b, const char *name, uint32_t hook)
 	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
 	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, LOCK_PRIORITY);
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_DROP);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, policy);
 	nftnl_chain_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE), c);
 	mnl_nlmsg_batch_next(b->mnl);
 	nftnl_chain_free(c);
@@ -218,14 +222,14 @@ static struct nftnl_rule *rule_begin(struct batch *b, const char *chain)
 	return r;
 }
 
-/* "... accept", into the batch; frees @r. */
-static void rule_accept(struct batch *b, struct nftnl_rule *r)
+/* "... accept" or "... drop", into the batch; frees @r. */
+static void rule_end(struct batch *b, struct nftnl_rule *r, uint32_t verdict)
 {
 	struct nftnl_expr *e = rule_expr(b, r, "immediate");
 
 	if (e && !b->oom) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, NF_ACCEPT);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
 		nftnl_rule_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND), r);
 		mnl_nlmsg_batch_next(b->mnl);
 	}
@@ -233,51 +237,90 @@ static void rule_accept(struct batch *b, struct nftnl_rule *r)
 		nftnl_rule_free(r);
 }
 
+/* A byte of the transport header, by its offset. */
+static void rule_transport_byte(struct batch *b, struct nftnl_rule *r, uint32_t offset)
+{
+	struct nftnl_expr *e = rule_expr(b, r, "payload");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, 1);
+}
+
 static void batch_chain_rules(struct batch *b, const char *chain)
 {
 	const uint32_t mark = NETLOCK_MARK;
 	struct nftnl_rule *r = rule_begin(b, chain);
-	struct nftnl_expr *e;
 
 	rule_meta(b, r, NFT_META_MARK);
 	rule_cmp(b, r, NFT_CMP_EQ, &mark, sizeof(mark));
-	rule_accept(b, r);
+	rule_end(b, r, NF_ACCEPT);
 
 	r = rule_begin(b, chain);
 	rule_l4proto(b, r, IPPROTO_IGMP);
-	rule_accept(b, r);
+	rule_end(b, r, NF_ACCEPT);
 
 	for (size_t i = 0; i < ARRAY_SIZE(icmp6_pass); i++) {
 		r = rule_begin(b, chain);
 		rule_l4proto(b, r, IPPROTO_ICMPV6);
-		e = rule_expr(b, r, "payload");
-		if (e) {
-			nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
-			nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
-			nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, 0);
-			nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, 1);
-		}
+		rule_transport_byte(b, r, 0);
 		rule_cmp(b, r, NFT_CMP_GTE, &icmp6_pass[i][0], 1);
 		rule_cmp(b, r, NFT_CMP_LTE, &icmp6_pass[i][1], 1);
-		rule_accept(b, r);
+		rule_end(b, r, NF_ACCEPT);
 	}
 }
 
 static int lock_table(int sock)
 {
-	_cleanup_(batch_free) struct batch *b = batch_new();
+	_cleanup_(batch_free) struct batch *b = batch_new(false);
 
 	if (!b)
 		return -ENOMEM;
 	batch_table(b, NFT_MSG_NEWTABLE, NFT_TABLE_F_OWNER);
 	for (size_t i = 0; i < ARRAY_SIZE(chains); i++) {
-		batch_chain(b, chains[i].name, chains[i].hook);
+		batch_chain(b, chains[i].name, chains[i].hook, NF_DROP);
 		batch_chain_rules(b, chains[i].name);
 	}
 	return batch_send(b, sock);
 }
 
-int netlock_open(int sock, struct netlock_ns **ret)
+/* TCP with SYN and without ACK is dropped. */
+static void batch_gate_rule(struct batch *b)
+{
+	const uint8_t mask = TH_SYN | TH_ACK, none = 0, syn = TH_SYN;
+	struct nftnl_rule *r = rule_begin(b, chains[0].name);
+	struct nftnl_expr *e;
+
+	rule_l4proto(b, r, IPPROTO_TCP);
+	rule_transport_byte(b, r, offsetof(struct tcphdr, th_flags));
+	e = rule_expr(b, r, "bitwise");
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, 1);
+		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, 1);
+		nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &none, 1);
+	}
+	rule_cmp(b, r, NFT_CMP_EQ, &syn, 1);
+	rule_end(b, r, NF_DROP);
+}
+
+static int gate_table(int sock)
+{
+	_cleanup_(batch_free) struct batch *b = batch_new(true);
+
+	if (!b)
+		return -ENOMEM;
+	batch_table(b, NFT_MSG_NEWTABLE, NFT_TABLE_F_OWNER);
+	batch_chain(b, chains[0].name, chains[0].hook, NF_ACCEPT);
+	batch_gate_rule(b);
+	return batch_send(b, sock);
+}
+
+static int open_table(int sock, bool gate, struct netlock_ns **ret)
 {
 	_cleanup_close_ int fd = sock;
 	_cleanup_free_ struct netlock_ns *l = calloc(1, sizeof(*l));
@@ -285,12 +328,18 @@ int netlock_open(int sock, struct netlock_ns **ret)
 
 	if (!l)
 		return -ENOMEM;
-	err = lock_table(fd);
+	err = gate ? gate_table(fd) : lock_table(fd);
 	if (err < 0)
 		return err;
 	l->sock = take_fd(&fd);
+	l->gate = gate;
 	*ret = TAKE_PTR(l);
 	return 0;
+}
+
+int netlock_open(int sock, struct netlock_ns **ret)
+{
+	return open_table(sock, false, ret);
 }
 
 int netlock_open_ns(int netns_fd, struct netlock_ns **ret)
@@ -298,6 +347,13 @@ int netlock_open_ns(int netns_fd, struct netlock_ns **ret)
 	int sock = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
 
 	return sock < 0 ? sock : netlock_open(sock, ret);
+}
+
+int netlock_gate_ns(int netns_fd, struct netlock_ns **ret)
+{
+	int sock = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
+
+	return sock < 0 ? sock : open_table(sock, true, ret);
 }
 
 /* Deleting the table is what unlocks, at once; should it fail, the close does it and is waited for. */
@@ -308,7 +364,7 @@ int netlock_close(struct netlock_ns *l)
 
 	if (!l)
 		return 0;
-	b = batch_new();
+	b = batch_new(l->gate);
 	if (b) {
 		batch_table(b, NFT_MSG_DELTABLE, 0);
 		ret = batch_send(b, l->sock);

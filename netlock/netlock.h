@@ -31,6 +31,12 @@ struct netlock_ns;
  */
 int netlock_open(int sock, struct netlock_ns **ret);
 int netlock_open_ns(int netns_fd, struct netlock_ns **ret);
+/*
+ * Not a lock, a gate: only new TCP connections do not get in, so that programs come to accept those
+ * that wait. The table is "ctcr-PID" NETLOCK_GATE; it may stand beside a lock.
+ */
+#define NETLOCK_GATE "-gate"
+int netlock_gate_ns(int netns_fd, struct netlock_ns **ret);
 /* Unlock and free; NULL is fine. The lock is gone afterwards whatever is returned. */
 int netlock_close(struct netlock_ns *l);
 /* "ctcr-PID" of this process in @buf: the table a dump of the namespace's own rules must skip. */

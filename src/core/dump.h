@@ -62,6 +62,7 @@ struct dump {
 	struct mem_table *mem; /* mem/ */
 	char **obstacles; /* found by the survey */
 	size_t n_obstacles;
+	unsigned int attempt; /* how often it was begun before */
 };
 
 /*

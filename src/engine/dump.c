@@ -349,22 +349,26 @@ int engine_limits(void)
 
 /*
  * What cannot be dumped at this moment (-EAGAIN: unread netlink messages, a connection nobody has
- * accepted yet) may be gone in the next: let everybody go and begin again, a few times.
+ * accepted yet) may be gone in the next: let everybody go and begin again, a few times, without new
+ * connections coming in.
  */
 static int run_stages(struct dumping *c, double *ms)
 {
-	int ret;
+	int ret = -EAGAIN;
 
-	for (int i = 0; i < MOMENT_ATTEMPTS; i++) {
+	for (c->d.attempt = 0; ret == -EAGAIN && c->d.attempt < MOMENT_ATTEMPTS; c->d.attempt++) {
+		if (c->d.attempt) {
+			freezer_free(c->freezer);
+			c->freezer = NULL;
+			log_info("the container goes on for a moment, then once more");
+			if (!c->gate)
+				(void)net_gate(&c->d, c->opt->pid, &c->gate);
+			usleep(MOMENT_PAUSE_US);
+		}
 		ret = stages_run(stages, ARRAY_SIZE(stages), c, ms);
-		if (ret != -EAGAIN)
-			return ret;
-		freezer_free(c->freezer);
-		c->freezer = NULL;
-		log_info("the container goes on for a moment, then once more");
-		usleep(MOMENT_PAUSE_US);
 	}
-	return -EBUSY;
+	net_unlock(c->gate);
+	return ret == -EAGAIN ? -EBUSY : ret;
 }
 
 int engine_dump(const struct options *opt)

@@ -16,6 +16,7 @@ struct dumping {
 	struct freezer *freezer; /* NULL: host tasks */
 	struct guardian guardian;
 	struct netlock *lock;
+	struct netlock *gate; /* from the second attempt on: no new connections */
 	bool announced, locked_by_script, refused;
 	struct mem_stats mem;
 	size_t n_tasks, n_threads;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The network locks of a run: one for each network namespace of the container (netlock/netlock.h). */
+#include <fcntl.h>
+#include <stdio.h>
+
 #include "base/log.h"
+#include "base/procfs.h"
 #include "net/link.h"
 #include "netlock/netlock.h"
 
@@ -41,6 +45,34 @@ int net_lock_dump(struct dump *d, struct netlock **ret)
 		return err;
 	}
 	d->net = l;
+	*ret = l;
+	return 0;
+}
+
+int net_gate(const struct dump *d, pid_t pid, struct netlock **ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct netlock *l = NULL;
+	uint64_t own, its;
+	char path[64];
+	int err = proc_ns_ino(getpid(), "net", &own);
+
+	*ret = NULL;
+	if (err >= 0)
+		err = proc_ns_ino(pid, "net", &its);
+	if (err < 0 || own == its || d->opt->netlock == NETLOCK_SKIP)
+		return err;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	l = calloc(1, sizeof(*l));
+	err = l && GROW(l->v, l->n) && GROW(l->sysctls, l->n) ? netlock_gate_ns(fd, &l->v[0]) : -ENOMEM;
+	if (err < 0) {
+		net_unlock(l);
+		return log_errno(err, "pid %d: hold off new connections", pid);
+	}
+	l->sysctls[l->n++] = NULL;
 	*ret = l;
 	return 0;
 }

@@ -11,6 +11,8 @@ int net_dump(struct dump *d); /* tasks are held, network locked */
 struct netlock;
 int net_lock_dump(struct dump *d, struct netlock **ret);
 int net_lock_restore(struct restore *r, struct netlock **ret);
+/* Hold off new TCP connections of @pid's network namespace; *@ret NULL: it is ours, or not to be locked. */
+int net_gate(const struct dump *d, pid_t pid, struct netlock **ret);
 void net_unlock(struct netlock *l); /* NULL is fine */
 /* The tasks are gone for good, nothing is unlocked yet: links down, so that nobody answers for them. */
 int net_quiet(struct dump *d);

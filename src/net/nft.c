@@ -86,7 +86,9 @@ static bool is_our_lock(const char *table)
 {
 	char ours[NETLOCK_NAME_MAX];
 
-	return streq(table, netlock_table_name(ours));
+	const char *rest = startswith(table, netlock_table_name(ours));
+
+	return rest && (!*rest || streq(rest, NETLOCK_GATE));
 }
 
 static void warn_owner(const struct nft_kind *k, const struct nlattr *const *tb, const char *table)

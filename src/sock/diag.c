@@ -48,6 +48,7 @@ void sock_dump_done(struct dump *d)
 			close((intptr_t)d->socks->diag.slots[i].val - 1);
 	map_done(&d->socks->diag);
 	map_done(&d->socks->inodes);
+	map_done(&d->socks->asked);
 	unix_collect_done(d->socks);
 	free(d->socks->tcp);
 	free(d->socks);

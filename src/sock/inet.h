@@ -32,6 +32,9 @@ void inet_unmap(union sk_addr *a);
 int inet_queue_dump(const struct file_desc *f, InetEntry *e);
 int inet_queue_fill(const FileEntry *msg, int fd);
 
+/* inflight.c: -EAGAIN while the namespace has connections that no descriptor reaches. */
+int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id);
+
 /* tcp_conn.c: connections, by TCP_REPAIR. @conn is allocated. */
 bool tcp_state_connected(unsigned int state);
 int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t);

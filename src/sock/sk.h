@@ -35,6 +35,7 @@ struct sock_table {
 	struct map diag; /* namespace inode to fd + 1 */
 	uint64_t own_ns; /* of the coordinator */
 	struct map inodes; /* survey: socket inodes the tree holds */
+	struct map asked; /* network namespaces whose connections on their way were counted */
 	struct map queues; /* file id to the UnixEntry that keeps its queue */
 	struct tcp_held {
 		int fd; /* of the struct file_desc */

@@ -4,7 +4,8 @@
  *
  * Refused: connections without --tcp-established (or --tcp-close, which makes them unconnected
  * sockets), upper layers like TLS. Refused for the moment (-EAGAIN): connections being made, and
- * those a listener has not accepted yet: they have no descriptor to be read by.
+ * those a listener has not accepted yet: they have no descriptor to be read by (inflight.c; the engine
+ * lets no new ones in when it begins again, net_gate()).
  */
 #include <netinet/tcp.h>
 
@@ -130,6 +131,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, TcpEntry *t)
 		err = inet_dump_addrs(f, &t->local, &local, &t->remote, &remote);
 	t->has_local = err == 0 && local;
 	t->has_remote = err == 0 && remote;
+	if (err == 0 && !d->opt->skip_in_flight)
+		err = tcp_in_flight(d, f, t->sock->net_ns_id);
 	if (err == 0)
 		err = dump_state(d, f, t);
 	/* --tcp-close: nothing of the connection is left. */

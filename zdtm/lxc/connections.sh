@@ -118,19 +118,19 @@ case_ipv6() { # the DHCP client of the container flushes what LXC would set
 	peer_ok global linklocal watch
 }
 
-# New connections all the time, also while it is dumped, away and restored.
+# New connections all the time, also while it is dumped, away and restored: more than it can accept
+# while it is being stopped.
 case_fresh() {
 	begin
-	peer fresh f1 "$IP" $PORT
-	peer fresh f2 "$IP" $PORT
-	for t in 0 1 2; do
+	for p in f1 f2 f3 f4; do peer fresh $p "$IP" $PORT; done
+	for t in 0 1 0 2; do
 		peer_moves f1
-		peer_moves f2
+		peer_moves f4
 		away $t
 	done
 	peer_moves f1
-	peer_moves f2
-	peer_ok f1 f2 watch
+	peer_moves f4
+	peer_ok f1 f2 f3 f4 watch
 }
 
 case_udp() {

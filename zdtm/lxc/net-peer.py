@@ -155,7 +155,7 @@ def fresh(peer, host, port):
             if sock.recv(1):
                 raise OSError("more than was sent")
         peer.seen(1)
-        time.sleep(0.01)
+        time.sleep(0.001)
 
 
 def echo_first(sock, text):

@@ -157,6 +157,44 @@ static void test_killed_holder_leaves_no_lock(void **state)
 	pair_close(p);
 }
 
+/* A connection that is accepted before connect() returns, -1 when the listener has none. */
+static struct pair tcp_pair(int ns, int listener, const struct sockaddr_in *a)
+{
+	struct pair p = { .tx = netns_socket(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) };
+
+	assert_true(p.tx >= 0);
+	connect(p.tx, (const struct sockaddr *)a, sizeof(*a));
+	p.rx = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	return p;
+}
+
+static void test_gate_holds_off_new_connections_only(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	_cleanup_close_ int ns = fresh_netns(), listener = netns_socket(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	socklen_t len = sizeof(a);
+	struct netlock_ns *gate = NULL, *lock = NULL;
+	struct pair p, q;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 5), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+	p = tcp_pair(ns, listener, &a);
+	assert_true(p.rx >= 0);
+	assert_int_equal(netlock_gate_ns(ns, &gate), 0);
+	assert_true(passes(p));
+	q = tcp_pair(ns, listener, &a);
+	assert_true(q.rx < 0);
+	close(q.tx);
+	assert_int_equal(netlock_open_ns(ns, &lock), 0); /* beside it */
+	assert_int_equal(netlock_close(lock), 0);
+	assert_int_equal(netlock_close(gate), 0);
+	q = tcp_pair(ns, listener, &a);
+	assert_true(q.rx >= 0);
+	pair_close(p);
+	pair_close(q);
+}
+
 static void test_wrong_socket_is_an_error(void **state)
 {
 	struct netlock_ns *l = NULL;
@@ -173,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_our_mark_passes),
 		cmocka_unit_test(test_locked_twice_is_refused),
 		cmocka_unit_test(test_killed_holder_leaves_no_lock),
+		cmocka_unit_test(test_gate_holds_off_new_connections_only),
 		cmocka_unit_test(test_wrong_socket_is_an_error),
 	};
 
