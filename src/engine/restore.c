@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "base/syscalls.h"
 #include "cgroup/cgroup.h"
 #include "engine/dumping.h"
@@ -173,12 +174,43 @@ static bool first_in(const struct restore *r, const struct rtask *t, enum ns_kin
 	return t->msg->ns_ids[kind] && restore_task_in(r, kind, t->msg->ns_ids[kind]) == t;
 }
 
+/*
+ * What is done in a namespace of the image must never be done to the coordinator's own: an image that
+ * lies, or a clone that went wrong, ends here.
+ */
+static int check_own(const struct rtask *t, enum ns_kind kind)
+{
+	uint64_t theirs, ours;
+	int ret = proc_ns_ino(t->pid, ns_names[kind], &theirs);
+
+	if (ret >= 0)
+		ret = proc_ns_ino(getpid(), ns_names[kind], &ours);
+	if (ret < 0)
+		return log_errno(ret, "pid %d: its %s namespace", t->msg->pid, ns_names[kind]);
+	if (theirs != ours)
+		return 0;
+	log_error("pid %d stands in the %s namespace of ctcr, not in its own; the image is damaged", t->msg->pid,
+		  ns_names[kind]);
+	return -EXDEV;
+}
+
+static int check_world(const struct restore *r, const struct rtask *t)
+{
+	static const enum ns_kind kinds[] = { NS_NET, NS_MNT, NS_UTS, NS_IPC, NS_PID };
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(kinds); i++)
+		if (first_in(r, t, kinds[i]))
+			ret = check_own(t, kinds[i]);
+	return ret;
+}
+
 /* The namespaces @t is the first in, by its hand. */
 static int make_world(struct restore *r, struct rtask *t)
 {
-	int ret = 0;
+	int ret = check_world(r, t);
 
-	if (first_in(r, t, NS_NET)) {
+	if (ret >= 0 && first_in(r, t, NS_NET)) {
 		ret = net_restore_links(r, t);
 		if (ret >= 0)
 			ret = net_restore_config(r, t);

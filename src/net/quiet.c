@@ -23,10 +23,27 @@ static int link_down(struct rtnl *rt, const struct link_info *l)
 	return link_do(rt, &q, l->name, "down");
 }
 
+/*
+ * Is the socket in our own network namespace? Asked of the kernel (SO_NETNS_COOKIE, Linux 5.14), as
+ * what follows must never be done to the host, whatever number a descriptor has.
+ */
+static bool is_our_own(const struct rtnl *rt)
+{
+	_cleanup_rtnl_ struct rtnl own = { .fd = -1 };
+	uint64_t theirs, ours;
+	socklen_t len = sizeof(ours);
+
+	return rtnl_open(-1, &own) < 0 || getsockopt(own.fd, SOL_SOCKET, SO_NETNS_COOKIE, &ours, &len) < 0 ||
+	       getsockopt(rt->fd, SOL_SOCKET, SO_NETNS_COOKIE, &theirs, &len) < 0 || ours == theirs;
+}
+
 int links_down(struct rtnl *rt)
 {
 	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
-	int ret = rtnl_list_family(rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), &m);
+	int ret = is_our_own(rt) ? -EXDEV : 0;
+
+	if (ret == 0)
+		ret = rtnl_list_family(rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), &m);
 
 	for (size_t i = 0; i < m.n && ret >= 0; i++) {
 		struct link_info l;
@@ -63,7 +80,7 @@ int net_quiet(struct dump *d)
 		_cleanup_rtnl_ struct rtnl rt = { .fd = -1 };
 		int err;
 
-		if (d->ns[i]->kind != NS_NET || inhabited(d->ns[i]->ino))
+		if (d->ns[i]->kind != NS_NET || d->ns[i]->fd < 0 || inhabited(d->ns[i]->ino))
 			continue;
 		err = rtnl_open(d->ns[i]->fd, &rt);
 		if (err >= 0)
