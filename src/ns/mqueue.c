@@ -250,7 +250,7 @@ static int fill_queue(int fd, const MqueueEntry *e)
 	for (size_t i = 0; i < e->n_messages; i++) {
 		const MqueueMessageEntry *m = e->messages[i];
 
-		if (mq_send(fd, (const char *)m->text.data, m->text.len, m->priority) < 0)
+		if (mq_send(fd, m->text.len ? (const char *)m->text.data : "", m->text.len, m->priority) < 0)
 			return -errno;
 	}
 	return 0;

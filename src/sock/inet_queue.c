@@ -91,7 +91,8 @@ static int send_again(const InetEntry *e, const InetMsgEntry *m, int ns_sock)
 	udp->source = from.in.sin_port;
 	udp->dest = to.in.sin_port;
 	udp->len = htons(sizeof(*udp) + m->data.len);
-	memcpy(packet + sizeof(*udp), m->data.data, m->data.len);
+	if (m->data.len)
+		memcpy(packet + sizeof(*udp), m->data.data, m->data.len);
 	return rawip_send_udp(ns_sock, &from, &to, packet, sizeof(*udp) + m->data.len);
 }
 

@@ -173,7 +173,8 @@ static int restore_member(const PacketMemberEntry *m, int fd)
 		unsigned char address[32];
 	} req = { m->ifindex, m->type, m->address.len, { 0 } };
 
-	memcpy(req.address, m->address.data, MIN(m->address.len, sizeof(req.address)));
+	if (m->address.len)
+		memcpy(req.address, m->address.data, MIN(m->address.len, sizeof(req.address)));
 	for (uint32_t i = 0; i < m->count; i++)
 		if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &req, sizeof(req)) < 0)
 			return -errno;

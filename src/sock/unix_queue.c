@@ -167,7 +167,8 @@ struct fill {
 	const UnixEntry *u;
 	struct sockaddr_un to; /* for a sender that is not connected to us */
 	socklen_t to_len;
-	char control[CMSG_SPACE(MAX_RIGHTS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_RIGHTS * sizeof(int)) +
+					      CMSG_SPACE(sizeof(struct ucred))];
 	struct msghdr msg;
 };
 
