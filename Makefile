@@ -112,6 +112,7 @@ format:
 
 bench: all zdtm-build
 	$(Q)O=$(O) bench/run
+	$(Q)O=$(O) bench/net
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/ctcr $(DESTDIR)$(PREFIX)/share/ctcr/action-scripts \
