@@ -502,8 +502,8 @@ int engine_restore(const struct options *opt)
 	restore_done(&c);
 	if (ret < 0)
 		return ret;
-	ret = report(&c, n_tasks, ms);
-	if (ret < 0 || opt->detached)
+	(void)report(&c, n_tasks, ms); /* says what is wrong with it; the tasks run all the same */
+	if (opt->detached)
 		return ret;
 	ret = wait_root(root);
 	if (opt->shell_job)
