@@ -68,7 +68,7 @@ static struct batch *batch_new(bool gate)
 	}
 	netlock_table_name(b->table);
 	if (gate)
-		strcat(b->table, NETLOCK_GATE);
+		memcpy(b->table + strlen(b->table), NETLOCK_GATE, sizeof(NETLOCK_GATE));
 	nftnl_batch_begin(mnl_nlmsg_batch_current(b->mnl), b->seq++);
 	mnl_nlmsg_batch_next(b->mnl);
 	return b;

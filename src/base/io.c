@@ -223,7 +223,9 @@ int recv_fds(int sock, int *fds, size_t n)
 	char cbuf[CMSG_SPACE(253 * sizeof(int))] __attribute__((aligned(8)));
 	char byte;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = cbuf, .msg_controllen = sizeof(cbuf) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = cbuf, .msg_controllen = sizeof(cbuf)
+	};
 	struct cmsghdr *c;
 	ssize_t ret;
 

@@ -11,7 +11,7 @@ struct map {
 	struct map_slot {
 		uint64_t key;
 		void *val;
-	} *slots;
+	} * slots;
 	size_t n, cap;
 };
 

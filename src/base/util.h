@@ -20,9 +20,9 @@
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
 
 /* The result of a libc style call (-1 and errno) as a negative errno; evaluates @expr once. */
-#define RET_NERRNO(expr)                            \
-	({                                          \
-		__typeof__(expr) _ret = (expr);     \
+#define RET_NERRNO(expr)                                                        \
+	({                                                                      \
+		__typeof__(expr) _ret = (expr);                                 \
 		_ret == (__typeof__(expr))-1 ? (__typeof__(expr))-errno : _ret; \
 	})
 

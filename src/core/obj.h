@@ -16,7 +16,8 @@
 /* A description at dump time. */
 struct file_desc {
 	uint32_t id; /* from 1: FileEntry.id */
-	int fd; /* our own descriptor of it (pidfd_getfd), in the survey too: fstat, getsockopt, ioctl are safe */
+	int fd; /* our own descriptor of it (pidfd_getfd), in the survey too: fstat, getsockopt, ioctl are
+		   safe */
 	struct task *task; /* a task that holds it */
 	int task_fd; /* under this number; -1: only mapped, or an executable */
 	struct stat st;
@@ -29,10 +30,11 @@ struct file_desc {
 
 /*
  * Object kinds. match: is it ours? survey: obstacles visible without stopping anybody. collect: when
- * all numbered descriptors are known, files_add() what only this one holds. dump: fill @msg (allocate with malloc; freed by protobuf_c_message_free_unpacked). deps: ids of files that
- * must exist first, appended with file_dep(). restore: make the object by @hand and return our own
- * descriptor of it (position and O_* status flags are set by the core afterwards). finish: after all
- * descriptors are handed out (queues filled, connections out of repair, watches of others).
+ * all numbered descriptors are known, files_add() what only this one holds. dump: fill @msg (allocate with
+ * malloc; freed by protobuf_c_message_free_unpacked). deps: ids of files that must exist first, appended with
+ * file_dep(). restore: make the object by @hand and return our own descriptor of it (position and O_* status
+ * flags are set by the core afterwards). finish: after all descriptors are handed out (queues filled,
+ * connections out of repair, watches of others).
  */
 struct file_ops {
 	const char *name;

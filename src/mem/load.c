@@ -211,7 +211,8 @@ static int open_page_files(struct restore *r)
 		snprintf(name, sizeof(name), "pages-%zu.img", i + 1);
 		s->page_fds[i] = image_raw_open(r->img, name);
 		if (s->page_fds[i] < 0)
-			return log_errno(s->page_fds[i], "%s: pages.img names it; the image is damaged", name);
+			return log_errno(s->page_fds[i], "%s: pages.img names it; the image is damaged",
+					 name);
 		if (fstat(s->page_fds[i], &st) < 0 || s->pages->files[i] > PAGES_MAX ||
 		    (uint64_t)st.st_size != s->pages->files[i] * PAGE)
 			return log_errno(-EBADMSG, "%s: not of the size pages.img says", name);

@@ -45,7 +45,8 @@ static struct gadget_place *cache_find(struct gadget_cache *c, const struct gadg
 	for (size_t i = 0; c && key->known && i < c->n; i++) {
 		struct gadget_place *p = &c->v[i];
 
-		if (p->dev == key->dev && p->ino == key->ino && p->offset == key->offset && p->len == key->len)
+		if (p->dev == key->dev && p->ino == key->ino && p->offset == key->offset &&
+		    p->len == key->len)
 			return p;
 	}
 	return NULL;

@@ -50,7 +50,7 @@ size_t remote_calls_left(const struct remote *r);
 
 /* Append a call; arguments are converted to uint64_t. The result is in ->ret after remote_run(). */
 struct remote_call *remote_call_(struct remote *r, long nr, const uint64_t *args, size_t n_args);
-#define remote_call(r, nr, ...)                                           \
+#define remote_call(r, nr, ...)                                             \
 	remote_call_((r), (nr), (const uint64_t[]){ 0, ##__VA_ARGS__ } + 1, \
 		     sizeof((const uint64_t[]){ 0, ##__VA_ARGS__ }) / 8 - 1)
 /* As remote_call(), but a failure does not end the batch. */

@@ -63,7 +63,8 @@ static int memfd_end(struct start *a, long ret)
 
 static int map_begin(struct start *a, struct step *s)
 {
-	STEP(s, SYS_mmap, 0, a->inf->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED, (uint64_t)a->arena_fd, 0);
+	STEP(s, SYS_mmap, 0, a->inf->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED, (uint64_t)a->arena_fd,
+	     0);
 	return 0;
 }
 
@@ -182,7 +183,8 @@ static void give_up(struct start *a)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds) && !a->inf->hand.slot; i++)
 		if (fds[i] >= 0)
-			(void)infect_syscall(a->inf, SYS_close, (const uint64_t[6]){ (uint64_t)fds[i] }, &ret);
+			(void)infect_syscall(a->inf, SYS_close, (const uint64_t[6]){ (uint64_t)fds[i] },
+					     &ret);
 }
 
 static int start_all(struct start *a, struct step *s, size_t n, size_t *ret_which)

@@ -41,7 +41,8 @@ static int ask(struct dump *d, int fd, struct in_flight *ret)
 		const struct inet_diag_req_v2 req = {
 			.sdiag_family = families[i],
 			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_states = 1 << TCP_SYN_RECV | 1 << TCP_FIN_WAIT1 | 1 << TCP_CLOSING | 1 << TCP_LAST_ACK,
+			.idiag_states =
+				1 << TCP_SYN_RECV | 1 << TCP_FIN_WAIT1 | 1 << TCP_CLOSING | 1 << TCP_LAST_ACK,
 		};
 
 		err = sk_diag(d, fd, &req, sizeof(req), true, count, ret);
@@ -67,7 +68,8 @@ int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id)
 		log_info("%u TCP connections are being opened, %u closed", n.opening, n.closing);
 		return -EAGAIN;
 	}
-	log_warn("network namespace %u: given up: %u TCP connections half open, %u closed with data not acknowledged",
+	log_warn("network namespace %u: given up: %u TCP connections half open, %u closed with data not "
+		 "acknowledged",
 		 ns_id, n.opening, n.closing);
 	return 0;
 }
