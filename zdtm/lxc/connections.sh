@@ -187,6 +187,7 @@ host2() { # a command on the second host
 }
 
 own_down() {
+	[ ! -s "$DIR/pid" ] || standalone_end
 	[ -z "${HOST2:-}" ] || host2 lxc-stop -k -n "$CT" -P "$DIR/lxc" > /dev/null 2>&1
 	[ -z "${CABLE:-}" ] || ip link del "$CABLE"
 	[ -z "${BR2:-}" ] || ip link del "$BR2"
@@ -262,8 +263,13 @@ case_migrate() {
 
 case_migrate_standalone() {
 	migrate --no-lxc-monitor -d --pidfile "$DIR/pid"
+	standalone_end || fail "its cgroups cannot be removed"
+}
+
+standalone_end() {
 	kill -9 "$(cat "$DIR/pid")"
-	wait_for 5 standalone_gone || fail "its cgroups cannot be removed"
+	rm "$DIR/pid"
+	wait_for 5 standalone_gone
 }
 
 standalone_gone() {
