@@ -57,12 +57,13 @@ int main(int argc, char **argv)
 		last = c;
 		usleep(1000);
 	}
+	last = read_all();
 	if (readlink("/proc/self/ns/time", after, sizeof(after) - 1) < 0)
 		pfail("ns/time");
 	/* restored: the wall clock went on meanwhile, these did not */
 	if (strcmp(before, after) && (last.mono - first.mono >= last.real - first.real ||
 				      last.boot - first.boot >= last.real - first.real))
-		fail("real +%lld ns, monotonic +%lld, boottime +%lld", last.real - first.real, last.mono - first.mono,
+		fail("%s to %s: real +%lld ns, monotonic +%lld, boottime +%lld", before, after, last.real - first.real, last.mono - first.mono,
 		     last.boot - first.boot);
 	pass();
 }
