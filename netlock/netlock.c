@@ -290,10 +290,14 @@ static int lock_table(int sock)
 /* TCP with SYN and without ACK is dropped. */
 static void batch_gate_rule(struct batch *b)
 {
+	const uint32_t loopback = 1; /* the index lo has in every namespace */
 	const uint8_t mask = TH_SYN | TH_ACK, none = 0, syn = TH_SYN;
 	struct nftnl_rule *r = rule_begin(b, chains[0].name);
 	struct nftnl_expr *e;
 
+	/* Clients inside would be held in SYN-SENT, which is no state to dump either. */
+	rule_meta(b, r, NFT_META_IIF);
+	rule_cmp(b, r, NFT_CMP_NEQ, &loopback, sizeof(loopback));
 	rule_l4proto(b, r, IPPROTO_TCP);
 	rule_transport_byte(b, r, offsetof(struct tcphdr, th_flags));
 	e = rule_expr(b, r, "bitwise");

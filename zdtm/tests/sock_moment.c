@@ -49,6 +49,7 @@ static void ask(int fd)
 int main(int argc, char **argv)
 {
 	int tcp, un, port, fd;
+	sigset_t term;
 	pid_t pid;
 
 	test_init(argc, argv);
@@ -62,13 +63,17 @@ int main(int argc, char **argv)
 	pid = fork();
 	if (!pid)
 		server(tcp, un);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
 	test_daemon();
 	for (int i = 0; test_go(); i++) {
 		fd = xsocket(i % 2 ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
+		sigprocmask(SIG_BLOCK, &term, NULL); /* the runner's word interrupts connect(2) */
 		if (i % 2)
 			xconnect_unix(fd, "moment.sock");
 		else
 			xconnect_loopback(fd, AF_INET, port);
+		sigprocmask(SIG_UNBLOCK, &term, NULL);
 		ask(fd);
 		usleep(5000);
 	}
