@@ -3,6 +3,10 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -157,39 +161,90 @@ static void test_killed_holder_leaves_no_lock(void **state)
 	pair_close(p);
 }
 
-/* A connection that is accepted before connect() returns, -1 when the listener has none. */
-static struct pair tcp_pair(int ns, int listener, const struct sockaddr_in *a)
+/* "veth0" with 10.99.0.@host/24 in the namespace of the calling thread. */
+static int veth_address(int host)
+{
+	struct ifreq ifr = { .ifr_name = "veth0" };
+	struct sockaddr_in *a = (struct sockaddr_in *)&ifr.ifr_addr;
+	_cleanup_close_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*a = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a630000U + (unsigned)host) };
+	if (s < 0 || ioctl(s, SIOCSIFADDR, &ifr) < 0)
+		return -errno;
+	a->sin_addr.s_addr = htonl(0xffffff00U);
+	if (ioctl(s, SIOCSIFNETMASK, &ifr) < 0 || ioctl(s, SIOCGIFFLAGS, &ifr) < 0)
+		return -errno;
+	ifr.ifr_flags |= IFF_UP;
+	return ioctl(s, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
+}
+
+static int veth_near(void *arg)
+{
+	struct rtnl_link *link = rtnl_link_veth_alloc(), *peer = rtnl_link_veth_get_peer(link);
+	struct nl_sock *sk = nl_socket_alloc();
+	int ret;
+
+	rtnl_link_set_name(link, "veth0");
+	rtnl_link_set_name(peer, "veth0");
+	rtnl_link_set_ns_fd(peer, *(int *)arg);
+	ret = nl_connect(sk, NETLINK_ROUTE);
+	if (ret >= 0)
+		ret = rtnl_link_add(sk, link, NLM_F_CREATE | NLM_F_EXCL);
+	rtnl_link_put(peer);
+	rtnl_link_put(link);
+	nl_socket_free(sk);
+	return ret < 0 ? -EIO : veth_address(1);
+}
+
+static int veth_far(void *arg)
+{
+	return veth_address(2);
+}
+
+/* A connection from @ns, and its accepted end: -1 when none comes within @ms. */
+static struct pair tcp_pair(int ns, int listener, const struct sockaddr_in *a, int ms)
 {
 	struct pair p = { .tx = netns_socket(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) };
+	struct pollfd in = { .fd = listener, .events = POLLIN };
 
 	assert_true(p.tx >= 0);
 	connect(p.tx, (const struct sockaddr *)a, sizeof(*a));
+	poll(&in, 1, ms);
 	p.rx = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 	return p;
 }
 
 static void test_gate_holds_off_new_connections_only(void **state)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	_cleanup_close_ int ns = fresh_netns(), listener = netns_socket(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	socklen_t len = sizeof(a);
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7777) };
+	_cleanup_close_ int ns = fresh_netns(), outside = fresh_netns(),
+			    listener = netns_socket(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	struct netlock_ns *gate = NULL, *lock = NULL;
 	struct pair p, q;
 
+	assert_int_equal(netns_call(outside, veth_near, &ns), 0);
+	assert_int_equal(netns_call(ns, veth_far, NULL), 0);
 	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(listen(listener, 5), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
-	p = tcp_pair(ns, listener, &a);
+	a.sin_addr.s_addr = htonl(0x0a630002U);
+	p = tcp_pair(outside, listener, &a, 5000);
 	assert_true(p.rx >= 0);
 	assert_int_equal(netlock_gate_ns(ns, &gate), 0);
-	assert_true(passes(p));
-	q = tcp_pair(ns, listener, &a);
+	assert_int_equal(send(p.tx, "x", 1, 0), 1); /* what is connected goes on */
+	assert_int_equal(poll(&(struct pollfd){ .fd = p.rx, .events = POLLIN }, 1, 5000), 1);
+	q = tcp_pair(outside, listener, &a, 300);
 	assert_true(q.rx < 0);
 	close(q.tx);
+	/* those inside are not held in SYN-SENT */
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	q = tcp_pair(ns, listener, &a, 5000);
+	assert_true(q.rx >= 0);
+	pair_close(q);
 	assert_int_equal(netlock_open_ns(ns, &lock), 0); /* beside it */
 	assert_int_equal(netlock_close(lock), 0);
 	assert_int_equal(netlock_close(gate), 0);
-	q = tcp_pair(ns, listener, &a);
+	a.sin_addr.s_addr = htonl(0x0a630002U);
+	q = tcp_pair(outside, listener, &a, 5000);
 	assert_true(q.rx >= 0);
 	pair_close(p);
 	pair_close(q);
