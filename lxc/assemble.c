@@ -258,7 +258,6 @@ static int assemble_dump(struct options *o, const struct container *ct)
 		ret = add_cgroups(o, ct);
 	if (ret < 0)
 		return log_errno(ret, "container %s", ct->name);
-	o->link_remap = true;
 	return 0;
 }
 

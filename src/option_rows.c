@@ -64,14 +64,12 @@ static const struct option_row rows[] = {
 	FLAG("tcp-close", 0, D | R, tcp_close, "restore established TCP connections as closed"),
 	FLAG("skip-in-flight", 0, D, skip_in_flight, "leave out connections not yet accepted"),
 	FLAG("file-locks", 'l', D | R | C, file_locks, "dump and restore file locks"),
-	FLAG("link-remap", 0, D | C, link_remap,
-	     "give unlinked files that have other names a temporary name"),
 	VALUE("network-lock", 0, "nftables|skip", D | R, set_netlock, netlock,
 	      "how packets are held back meanwhile (default nftables)"),
 	VALUE("ghost-limit", 0, "N", D | C, set_size, ghost_limit,
 	      "largest unlinked file in the image (0: any)"),
 	STRING("stats", 0, "FILE", D | R, stats_file, "write times and counts to FILE, as JSON"),
-	VALUE("timeout", 0, "SEC", D | R, set_seconds, timeout,
+	VALUE("timeout", 0, "SEC", D, set_seconds, timeout,
 	      "longest wait for tasks to stop (default 10)"),
 	LIST("skip-mnt", "P", D | R, set_skip_mount, "leave out the mount at P (repeatable)"),
 	STRING("freeze-cgroup", 0, "DIR", D | C, freeze_cgroup, "freeze this cgroup to hold the tree"),
@@ -79,7 +77,6 @@ static const struct option_row rows[] = {
 	{ "manage-cgroups", 0, ARG_OPTIONAL, "MODE", NULL, D | R, set_cgroup_mode, OFF(cgroups),
 	  "full (default), soft, props, strict, none or ignore" },
 	LIST("inherit-fd", "fd[N]:KEY", R, set_inherit, "our descriptor N is what the image knows as KEY"),
-	STRING("lsm-profile", 0, "TYPE:NAME", R, lsm_profile, "the security profile of the restored tasks"),
 };
 
 const struct option_set ctcr_options = { rows, ARRAY_SIZE(rows), false };

@@ -27,6 +27,20 @@ static int set_nothing(void *opts, const struct option_row *row, const char *val
 	return 0;
 }
 
+/*
+ * LXC passes its configured profile on also where the kernel has no such security module: then there is
+ * nothing to set. Where it has, tasks would run without their profile.
+ */
+static int set_lsm_profile(void *opts, const struct option_row *row, const char *value)
+{
+	if ((startswith(value, "apparmor:") && access("/sys/module/apparmor", F_OK) == 0) ||
+	    (startswith(value, "selinux:") && access("/sys/fs/selinux/enforce", F_OK) == 0)) {
+		log_error("--lsm-profile %s: security profiles cannot be restored yet", value);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 static int set_refused(void *opts, const struct option_row *row, const char *value)
 {
 	log_error("--%s: ctcr does not have this feature", row->name);
@@ -109,7 +123,7 @@ static const struct option_row rows[] = {
 	FLAG("tcp-close", 0, o.tcp_close, "restore TCP connections closed"),
 	FLAG("skip-in-flight", 0, o.skip_in_flight, "leave out connections not yet accepted"),
 	FLAG("file-locks", 'l', o.file_locks, "file locks"),
-	FLAG("link-remap", 0, o.link_remap, "temporary names for unlinked files"),
+	TAKEN("link-remap"),
 	{ "ext-unix-sk", 'x', ARG_OPTIONAL, "INODE,...", NULL, ANY, set_unix, 0,
 	  "unix sockets connected outside" },
 	LIST("external", 0, "KEY[:VALUE]", set_external, "what is outside"),
@@ -121,7 +135,7 @@ static const struct option_row rows[] = {
 	{ "manage-cgroups", 0, ARG_OPTIONAL, "MODE", NULL, ANY, set_cgroup_mode, 0,
 	  "soft, full, strict, props ..." },
 	VALUE("freeze-cgroup", 0, "DIR", set_string, o.freeze_cgroup, "freezer that holds the tree"),
-	VALUE("lsm-profile", 0, "TYPE:NAME", set_string, o.lsm_profile, "security profile of the tasks"),
+	LIST("lsm-profile", 0, "TYPE:NAME", set_lsm_profile, "security profile of the tasks"),
 	VALUE("ghost-limit", 0, "SIZE", set_size, o.ghost_limit, "largest unlinked file"),
 	VALUE("timeout", 0, "SEC", set_seconds, o.timeout, "longest wait for the tasks to stop"),
 	LIST("skip-mnt", 0, "PATH", set_skip_mount, "mount to leave out"),

@@ -35,7 +35,7 @@ static bool has_file(const char *path)
 
 static bool probe_kernel(void)
 {
-	return kernel_since(6, 1);
+	return kernel_since(6, 7);
 }
 
 static bool probe_pidfd_getfd(void)
@@ -119,7 +119,7 @@ static bool probe_soft_dirty(void)
 }
 
 const struct feature features[] = {
-	{ "kernel", "Linux 6.1 or newer", true, probe_kernel },
+	{ "kernel", "Linux 6.7 or newer", true, probe_kernel },
 	{ "pidfd_getfd", "descriptors of other tasks", true, probe_pidfd_getfd },
 	{ "clone3_set_tid", "tasks with their old ids", true, probe_clone3 },
 	{ "children", "/proc/PID/task/TID/children", true, probe_children },

@@ -43,10 +43,9 @@ struct options {
 	char *root; /* --root: directory that becomes the container's / */
 	char *stats_file; /* --stats FILE */
 	char *freeze_cgroup;
-	char *lsm_profile;
 	bool leave_running, leave_stopped, shell_job;
 	bool detached, restore_sibling, no_lxc_monitor, print_options;
-	bool tcp_established, tcp_close, skip_in_flight, file_locks, link_remap;
+	bool tcp_established, tcp_close, skip_in_flight, file_locks;
 	bool veth_pair; /* --veth-pair without a value: names from the container's configuration */
 	bool auto_externals; /* --ext-mount-map auto: host mounts are recognised by themselves */
 	bool external_unix;

@@ -43,11 +43,13 @@ static void script_child(const char *path, char **env)
 {
 	char *const argv[] = { (char *)path, NULL };
 	int out = log_fd() >= 0 ? log_fd() : STDERR_FILENO;
+	const uint64_t default_action[4] = { 0 };
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
 
+	/* Not by signal(3), which leaves the C library's own two signals as they are. */
 	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
+		syscall(SYS_rt_sigaction, sig, default_action, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	dup2(null, STDIN_FILENO);

@@ -37,16 +37,29 @@ void dump_forget(struct dump *d)
 	forget_obstacles(d);
 }
 
-int dump_survey(struct dump *d, pid_t root)
+/* What a process that is just leaving (lxc-attach's) had open is gone a moment later. */
+#define SECOND_LOOK_US 150000
+
+static int look(struct dump *d, pid_t root)
 {
 	int ret = tree_survey(d, root);
 
 	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(surveys); i++)
 		ret = surveys[i](d);
+	return ret >= 0 && d->n_obstacles ? -EOPNOTSUPP : ret;
+}
+
+int dump_survey(struct dump *d, pid_t root)
+{
+	int ret = look(d, root);
+
+	if (ret == -EOPNOTSUPP && d->n_obstacles) {
+		dump_forget(d);
+		usleep(SECOND_LOOK_US);
+		ret = look(d, root);
+	}
 	for (size_t i = 0; i < d->n_obstacles; i++)
 		log_error("%s", d->obstacles[i]);
-	if (ret >= 0 && d->n_obstacles)
-		ret = -EOPNOTSUPP;
 	dump_forget(d);
 	return ret;
 }

@@ -68,13 +68,17 @@ static bool in_clone(pid_t tid)
 	       (nr == SYS_vfork || nr == SYS_clone || nr == SYS_clone3);
 }
 
-static int wait_thread(struct task *t, struct task_thread *th)
+static int stop_timeout(const struct dump *d)
+{
+	return d->opt->timeout ? (int)MIN(d->opt->timeout, 3600U) * 1000 : STOP_TIMEOUT_MS;
+}
+
+static int wait_thread(const struct dump *d, struct task *t, struct task_thread *th)
 {
 	int status, ret = infect_wait(th->tid, SHORT_STOP_MS, &status);
 
 	if (ret == -ETIMEDOUT && !in_clone(th->tid))
-		ret = infect_wait(th->tid, STOP_TIMEOUT_MS, &status);
-
+		ret = infect_wait(th->tid, stop_timeout(d), &status);
 	if (ret == -ETIMEDOUT)
 		log_info("pid %d thread %d does not stop (vfork, or uninterruptible sleep)", t->pid, th->tid);
 	if (ret == -ETIMEDOUT || ret == -ESRCH || ret == -ECHILD)
@@ -95,7 +99,7 @@ static int wait_tree(struct dump *d)
 
 		for (size_t k = 0; ret >= 0 && k < t->n_threads; k++)
 			if (t->state != TASK_ZOMBIE && !t->threads[k].inf)
-				ret = wait_thread(t, &t->threads[k]);
+				ret = wait_thread(d, t, &t->threads[k]);
 	}
 	return ret;
 }
@@ -112,7 +116,7 @@ static int peek_tree(struct dump *d)
 /* With a freezer nothing changes between the survey and the last interrupt. */
 static int hold_frozen(struct dump *d, pid_t root, struct freezer *f)
 {
-	int ret = freezer_freeze(f, STOP_TIMEOUT_MS), thaw;
+	int ret = freezer_freeze(f, stop_timeout(d)), thaw;
 	size_t fresh = 0;
 
 	if (ret >= 0)

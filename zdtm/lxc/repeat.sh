@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lab.sh"
 
 DIR=/var/tmp/ctcr-repeat.$$
-STEADY=$LAB_TOP/${O:-build}/zdtm/tools/steady
+STEADY=$OUT/zdtm/tools/steady
 
 down() {
 	for p in $(pgrep -f "^$STEADY $DIR/"); do kill -9 "$p" 2> /dev/null; done

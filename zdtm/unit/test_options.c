@@ -227,10 +227,10 @@ static void test_words(void **state)
 	assert_int_equal(PARSE(&o, VERB_RESTORE, &rest, "--ct", "web", "-P", "/p", "-D", "/d", "-vv",
 			       "--veth-pair", "--veth-pair", "a=b@c", "--external", "mnt[/x y]:z",
 			       "--external", "unix[3]", "--ip", "eth0=1.2.3.4/8", "--network-lock", "skip",
-			       "--timeout", "3", "--manage-cgroups=strict", "--stats", "/s", "--inherit-fd",
+			       "--manage-cgroups=strict", "--stats", "/s", "--inherit-fd",
 			       "fd[1]:k", "--cgroup-root", "/c", "--cgroup-root", "cpu:/d", "--skip-mnt",
 			       "/m", "--action-script", "/a", "-d", "--pidfile", "f", "--root", "/r",
-			       "--lsm-profile", "apparmor:x", "--no-lxc-monitor", "--tcp-close", "-j", "-l"),
+			       "--no-lxc-monitor", "--tcp-close", "-j", "-l"),
 			 0);
 	assert_int_equal(options_words(&o, VERB_RESTORE, &words, &n), 0);
 	options_init(&again);
