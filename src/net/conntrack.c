@@ -139,7 +139,8 @@ static int put_tcp(struct rtnl_req *q, const struct nlattr *info)
 		if (!tb[i])
 			continue;
 		if (i == CTA_PROTOINFO_TCP_FLAGS_ORIGINAL || i == CTA_PROTOINFO_TCP_FLAGS_REPLY) {
-			f.flags = rtnl_u8(tb[i], 0);
+			/* The windows are not shown: without them every segment would look out of window. */
+			f.flags = rtnl_u8(tb[i], 0) | IP_CT_TCP_FLAG_BE_LIBERAL;
 			ret = rtnl_put(q, i, &f, sizeof(f));
 		} else {
 			ret = put_as(q, i, tb[i]);
