@@ -73,6 +73,14 @@ static int pid_dump(struct dump *d, const struct ns *ns, NsEntry *msg)
 	msg->pid = e;
 	if (!t)
 		return log_errno(-ESRCH, "pid namespace of pid %d: no live task in it", ns->task->pid);
+	/*
+	 * Its own /proc in one batch, which completes even if we die; a descriptor of ours that we gave it
+	 * would stay in the task then.
+	 */
+	if (!hand_read_u32(t->hand, AT_FDCWD, "/proc/" LAST_PID, &e->last_pid)) {
+		e->has_pid_max = !hand_read_u32(t->hand, AT_FDCWD, "/proc/" PID_MAX, &e->pid_max);
+		return 0;
+	}
 	err = give_proc(t->hand, &proc);
 	if (err < 0)
 		return log_errno(err, "pid %d: /proc", t->pid);
