@@ -327,9 +327,8 @@ void options_init(struct options *o)
 
 void options_done(struct options *o)
 {
-	char *const strings[] = { o->ct,	 o->tty,	   o->lxcpath,	  o->images_dir,
-				  o->work_dir,	 o->log_file,	   o->pidfile,	  o->root,
-				  o->stats_file, o->freeze_cgroup };
+	char *const strings[] = { o->ct,       o->tty,	   o->lxcpath, o->images_dir, o->work_dir,
+				  o->log_file, o->pidfile, o->root,    o->stats_file, o->freeze_cgroup };
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(strings[i]);

@@ -384,7 +384,8 @@ int engine_dump(const struct options *opt)
 	ret = run_stages(&c, ms);
 	c.end_ms = stage_now_ms();
 	if (ret >= 0)
-		(void)dump_report(&c, stages, ms, ARRAY_SIZE(stages)); /* the image is complete all the same */
+		(void)dump_report(&c, stages, ms,
+				  ARRAY_SIZE(stages)); /* the image is complete all the same */
 	undo_survey(&c);
 	freezer_free(c.freezer);
 	image_free(c.d.img);

@@ -189,8 +189,8 @@ static int check_own(const struct rtask *t, enum ns_kind kind)
 		return log_errno(ret, "pid %d: its %s namespace", t->msg->pid, ns_names[kind]);
 	if (theirs != ours)
 		return 0;
-	log_error("pid %d stands in the %s namespace of ctcr, not in its own; the image is damaged", t->msg->pid,
-		  ns_names[kind]);
+	log_error("pid %d stands in the %s namespace of ctcr, not in its own; the image is damaged",
+		  t->msg->pid, ns_names[kind]);
 	return -EXDEV;
 }
 
