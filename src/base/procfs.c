@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/parse.h"
 
@@ -62,6 +63,13 @@ int proc_list(int dirfd, const char *name, int **ret, size_t *ret_n)
 	*ret = TAKE_PTR(list);
 	*ret_n = n;
 	return 0;
+}
+
+int proc_errno(int dirfd, int err)
+{
+	if (err != -EACCES && err != -ENOENT)
+		return err;
+	return faccessat(dirfd, "stat", F_OK, 0) < 0 ? -ESRCH : err;
 }
 
 static int add_children(char *text, pid_t **list, size_t *n)

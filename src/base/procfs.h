@@ -15,6 +15,11 @@ int proc_open(pid_t pid);
 int proc_read(pid_t pid, const char *name, char **ret);
 /* The numbers that are entries of the directory @name below @dirfd (task, fd), ascending; malloc()ed. */
 int proc_list(int dirfd, const char *name, int **ret, size_t *ret_n);
+/*
+ * What @err of something below a task's directory @dirfd means: -ESRCH if the task is gone. The kernel says
+ * ESRCH, ENOENT or, of the links in ns, fd and of exe, EACCES then (fs/proc/namespaces.c, base.c); else @err.
+ */
+int proc_errno(int dirfd, int err);
 /* The children of @pid by /proc/PID/task/TID/children of all its threads; malloc()ed. */
 int proc_children(pid_t pid, pid_t **ret, size_t *ret_n);
 /* Inode number of the namespace link /proc/@pid/ns/@name. */

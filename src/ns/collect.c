@@ -21,7 +21,7 @@ static int ns_open(const struct task *t, enum ns_kind kind)
 
 	snprintf(path, sizeof(path), "ns/%s", ns_names[kind]);
 	fd = openat(t->proc, path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd_high(fd);
+	return fd < 0 ? proc_errno(t->proc, -errno) : fd_high(fd);
 }
 
 static int ino_of(int fd, uint64_t *ret)
