@@ -55,13 +55,18 @@ static uint32_t drop_arena(struct vma_list *l, uint64_t slot)
 	return flags;
 }
 
-int mm_read_vmas(struct task *t, struct vma_list *ret, uint32_t *ret_arena_flags)
+static int read_vmas(const struct task *t, struct vma_list *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	int err = read_text_at(t->proc, "smaps", &text);
 
-	if (err >= 0)
-		err = vmas_parse(text, ret);
+	return err < 0 ? err : vmas_parse(text, ret);
+}
+
+int mm_read_vmas(struct task *t, struct vma_list *ret, uint32_t *ret_arena_flags)
+{
+	int err = read_vmas(t, ret);
+
 	if (err < 0)
 		return log_errno(err, "pid %d: cannot read its memory map", t->pid);
 	*ret_arena_flags = t->hand ? drop_arena(ret, t->hand->slot_addr) : 0;
@@ -88,12 +93,12 @@ static enum vma_class classify_held(const struct task *t, const struct vma *v, c
 static int survey_task(struct dump *d, struct task *t)
 {
 	_cleanup_(vmas_done) struct vma_list l = { 0 };
-	uint32_t flags;
-	int ret;
+	int ret = proc_errno(t->proc, read_vmas(t, &l));
 
-	if (faccessat(t->proc, "smaps", F_OK, 0) < 0)
+	if (ret == -ESRCH)
 		return 0; /* it ended meanwhile */
-	ret = mm_read_vmas(t, &l, &flags);
+	if (ret < 0)
+		return log_errno(ret, "pid %d: cannot read its memory map", t->pid);
 	for (size_t i = 0; ret >= 0 && i < l.n; i++) {
 		const struct vma *v = &l.v[i];
 		const char *why = NULL;
