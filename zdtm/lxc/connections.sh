@@ -4,33 +4,11 @@
 # reset and no "unreachable" passes on the bridge meanwhile.
 # shellcheck source-path=SCRIPTDIR source=lab.sh
 . "$(dirname "$0")/lab.sh"
+# shellcheck source=peers.sh
+. "$(dirname "$0")/peers.sh"
 
 PORT=9
 NETPEER=$OUT/zdtm/tools/netpeer
-
-# peer WHAT NAME ARGUMENTS...: an end outside of the container, net-peer.py
-peer() {
-	python3 "$LAB_TOP/zdtm/lxc/net-peer.py" "$1" "$DIR/$2" "${@:3}" &
-}
-
-peer_moves() { # NAME: data flow from now on
-	local was
-	was=$(cat "$DIR/$1.seen" 2> /dev/null || echo 0)
-	wait_for 20 peer_beyond "$1" "$was" || fail "$1: nothing moves${2:+ $2}: $(cat "$DIR/$1.done" 2> /dev/null)"
-}
-
-peer_beyond() {
-	[ "$(cat "$DIR/$1.seen")" -gt "$2" ]
-}
-
-peer_ok() { # NAME...: they stop, and have seen no fault
-	local p
-	for p in "$@"; do touch "$DIR/$p.stop"; done
-	for p in "$@"; do
-		wait_for 30 test -e "$DIR/$p.done" || fail "$p does not come to an end"
-		[ "$(cat "$DIR/$p.done")" = ok ] || fail "$(cat "$DIR/$p.done")"
-	done
-}
 
 begin() { # [MORE ARGUMENTS OF netpeer IN THE CONTAINER]
 	lab_create
@@ -39,16 +17,8 @@ begin() { # [MORE ARGUMENTS OF netpeer IN THE CONTAINER]
 	[ $# = 0 ] || echo "::once:/netpeer $*" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
 	lab_start
 	IP=$(lab_ip)
-	peer watch watch "$BR"
-	wait_for 5 test -e "$DIR/watch.ready" || fail "the bridge cannot be watched: $(cat "$DIR/watch.done")"
+	watch_bridge
 	wait_for 5 bash -c ": < /dev/tcp/$IP/$PORT" || fail "nothing listens in the container"
-}
-
-away() { # SECONDS [OPTIONS OF THE RESTORE]
-	rm -rf "$DIR/img"
-	lab_dump "$DIR/img"
-	sleep "$1"
-	lab_restore "$DIR/img" "${@:2}"
 }
 
 case_stream() {
@@ -167,19 +137,6 @@ case_failures() {
 	peer_moves s "at the end"
 	peer_moves i "at the end"
 	peer_ok s i watch
-}
-
-# A cable between the first bridge and another one: bridge $2, in the namespace $1 if it is not "".
-cable() {
-	CABLE=${BR}x
-	local there=(ip)
-	[ -z "$1" ] || there=(ip -n "$1")
-	"${there[@]}" link add "$2" type bridge
-	"${there[@]}" link set "$2" up
-	ip link add "$CABLE" type veth peer name "${BR}y"
-	[ -z "$1" ] || ip link set "${BR}y" netns "$1"
-	"${there[@]}" link set "${BR}y" master "$2" up
-	ip link set "$CABLE" master "$BR" up
 }
 
 host2() { # a command on the second host
