@@ -90,13 +90,16 @@ $(O)/zdtm/unit/%: zdtm/unit/%.c $(O)/libctcr.a
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(O)/libctcr.a $(LIBS) -lcmocka
 
 zdtm-build: $(TESTS) $(TOOLS)
-$(O)/zdtm/tests/% $(O)/zdtm/tools/%: private ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Izdtm/lib -Wall -Wextra -Wno-unused-parameter
-$(O)/zdtm/tests/%: zdtm/tests/%.c zdtm/lib/zdtm.c zdtm/lib/zdtm.h
+TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Izdtm/lib -Wall -Wextra -Wno-unused-parameter
+$(O)/zdtm/lib/zdtm.o: zdtm/lib/zdtm.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+$(O)/zdtm/tests/%: zdtm/tests/%.c $(O)/zdtm/lib/zdtm.o
 	$(call say,TEST)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $< zdtm/lib/zdtm.c -lpthread -lrt -lcap
+	$(Q)mkdir -p $(@D) && $(CC) $(TEST_CFLAGS) -MMD -MP -o $@ $< $(O)/zdtm/lib/zdtm.o -lpthread -lrt -lcap
 $(O)/zdtm/tools/%: zdtm/tools/%.c
 	$(call say,TOOL)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -static -o $@ $< -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) $(TEST_CFLAGS) -static -o $@ $< -lpthread
 
 test: all unit-build zdtm-build
 	$(Q)O=$(O) scripts/run-tests
@@ -130,4 +133,4 @@ help:
 	@echo 'make [O=DIR] [V=1] [SAN=address,undefined]   build/ctcr and build/libexec/criu'
 	@echo 'make test | unit | lint | bench | format | install [PREFIX= DESTDIR=] | clean'
 
--include $(OBJ:.o=.d) $(O)/src/main.d $(UNIT:=.d)
+-include $(OBJ:.o=.d) $(O)/src/main.d $(UNIT:=.d) $(TESTS:=.d) $(O)/zdtm/lib/zdtm.d

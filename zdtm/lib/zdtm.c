@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -194,4 +195,61 @@ long pattern_check(const void *buf, unsigned long len, unsigned int seed)
 		if (p[i] != pattern_byte(i, seed))
 			return (long)i;
 	return -1;
+}
+
+long status_number(const char *key)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	size_t len = strlen(key);
+	char line[256];
+	long n = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, len) && line[len] == ':')
+			n = atol(line + len + 1);
+	if (!f)
+		pfail("/proc/self/status");
+	fclose(f);
+	return n;
+}
+
+static sigjmp_buf not_readable;
+
+static void on_segv(int sig)
+{
+	siglongjmp(not_readable, 1);
+}
+
+bool is_readable(const volatile char *p)
+{
+	struct sigaction act = { .sa_handler = on_segv }, old;
+	volatile bool yes = false;
+
+	sigaction(SIGSEGV, &act, &old);
+	if (!sigsetjmp(not_readable, 1)) {
+		(void)*p;
+		yes = true;
+	}
+	sigaction(SIGSEGV, &old, NULL);
+	return yes;
+}
+
+void file_get(const char *path, char *buf, unsigned long size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	if (n < 0)
+		pfail("%s", path);
+	buf[n] = 0;
+	close(fd);
+}
+
+void file_put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		pfail("%s = %s", path, text);
+	close(fd);
 }

@@ -40,6 +40,13 @@ __attribute__((noreturn, format(printf, 1, 2))) void pfail(const char *fmt, ...)
 __attribute__((noreturn, format(printf, 1, 2))) void skip(const char *fmt, ...);
 /* A line for the log. */
 __attribute__((format(printf, 1, 2))) void test_msg(const char *fmt, ...);
+/* The number of the line "KEY: N" of /proc/self/status (as VmLck, in kB); -1 without one. */
+long status_number(const char *key);
+/* One page fault tells: can *@p be read? Takes SIGSEGV for the time. */
+bool is_readable(const volatile char *p);
+/* The whole of a small file as text; and such a file written with one write(). */
+void file_get(const char *path, char *buf, unsigned long size);
+void file_put(const char *path, const char *text);
 /* A repeatable pattern, and the offset of the first byte that differs from it (-1: none does). */
 void pattern_fill(void *buf, unsigned long len, unsigned int seed);
 long pattern_check(const void *buf, unsigned long len, unsigned int seed);

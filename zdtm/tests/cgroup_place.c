@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* modes: host running twice */
 /*
- * Own cgroups in a v1 hierarchy (pids) and in v2: placement of two processes and of a thread, limits, owner and
- * mode; the root of a cgroup namespace.
+ * Own cgroups in a v1 hierarchy (pids) and in v2: placement of two processes and of a thread, limits, owner
+ * and mode; the root of a cgroup namespace.
  */
 #include "zdtm.h"
 
@@ -44,24 +44,9 @@ static bool mounted(const char *type, const char *word, char *ret, size_t size)
 static void put(const char *dir, const char *name, const char *text)
 {
 	char path[400];
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		pfail("%s = %s", path, text);
-	close(fd);
-}
-
-static void get(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
-
-	if (n < 0)
-		pfail("%s", path);
-	buf[n] = 0;
-	close(fd);
+	file_put(path, text);
 }
 
 static void *thread(void *arg)
@@ -72,11 +57,11 @@ static void *thread(void *arg)
 	snprintf(text, sizeof(text), "%ld", syscall(SYS_gettid));
 	snprintf(dir, sizeof(dir), "%s/thread", v1);
 	put(dir, "tasks", text);
-	get("/proc/thread-self/cgroup", before, sizeof(before));
+	file_get("/proc/thread-self/cgroup", before, sizeof(before));
 	b->ready++;
 	while (!b->go)
 		usleep(1000);
-	get("/proc/thread-self/cgroup", after, sizeof(after));
+	file_get("/proc/thread-self/cgroup", after, sizeof(after));
 	if (strcmp(before, after))
 		fail("thread: %s", after);
 	return NULL;
@@ -88,11 +73,11 @@ static void child(struct board *b)
 
 	snprintf(dir, sizeof(dir), "%s/sub", v2);
 	put(dir, "cgroup.procs", "0");
-	get("/proc/self/cgroup", before, sizeof(before));
+	file_get("/proc/self/cgroup", before, sizeof(before));
 	b->ready++;
 	while (!b->go)
 		usleep(1000);
-	get("/proc/self/cgroup", after, sizeof(after));
+	file_get("/proc/self/cgroup", after, sizeof(after));
 	if (strcmp(before, after))
 		fail("child: %s", after);
 	_exit(0);
@@ -126,11 +111,11 @@ static void check_and_remove(void)
 	struct stat st;
 
 	snprintf(dir, sizeof(dir), "%s/pids.max", v1);
-	get(dir, text, sizeof(text));
+	file_get(dir, text, sizeof(text));
 	if (strcmp(text, "123\n"))
 		fail("pids.max %s", text);
 	snprintf(dir, sizeof(dir), "%s/cgroup.max.depth", v2);
-	get(dir, text, sizeof(text));
+	file_get(dir, text, sizeof(text));
 	if (strcmp(text, "7\n"))
 		fail("cgroup.max.depth %s", text);
 	snprintf(dir, sizeof(dir), "%s/sub", v2);
@@ -164,12 +149,12 @@ int main(int argc, char **argv)
 		fail("thread");
 	while (b->ready < 2)
 		usleep(1000);
-	get("/proc/self/cgroup", before, sizeof(before));
+	file_get("/proc/self/cgroup", before, sizeof(before));
 	if (!strstr(before, "pids:/\n"))
 		fail("not the root of the namespace: %s", before);
 	test_daemon();
 	test_waitsig();
-	get("/proc/self/cgroup", after, sizeof(after));
+	file_get("/proc/self/cgroup", after, sizeof(after));
 	if (strcmp(before, after))
 		fail("%s", after);
 	b->go = 1;

@@ -2,7 +2,7 @@
 /* After mlockall(MCL_CURRENT | MCL_FUTURE) all is locked, and what is mapped after the restore too. */
 #include "zdtm.h"
 
-#include <stdio.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -10,15 +10,7 @@
 
 static long locked(void)
 {
-	FILE *f = fopen("/proc/self/status", "r");
-	char line[256];
-	long kb = -1;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmLck: %ld", &kb) == 1)
-			break;
-	fclose(f);
-	return kb;
+	return status_number("VmLck");
 }
 
 int main(int argc, char **argv)

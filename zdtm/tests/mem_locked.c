@@ -2,7 +2,6 @@
 /* Locked memory is locked again (the amount in VmLck), with its contents. */
 #include "zdtm.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -10,15 +9,7 @@
 
 static long locked(void)
 {
-	FILE *f = fopen("/proc/self/status", "r");
-	char line[256];
-	long kb = -1;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmLck: %ld", &kb) == 1)
-			break;
-	fclose(f);
-	return kb;
+	return status_number("VmLck");
 }
 
 int main(int argc, char **argv)

@@ -2,34 +2,17 @@
 /* Memory without read permission keeps its contents; a private read-only area too. */
 #include "zdtm.h"
 
-#include <signal.h>
-#include <setjmp.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 #define P 4096UL
 #define LEN (300 * P)
-
-static sigjmp_buf back;
-
-static void on_segv(int sig)
-{
-	siglongjmp(back, 1);
-}
-
-static int readable(const volatile char *p)
-{
-	if (sigsetjmp(back, 1))
-		return 0;
-	(void)*p;
-	return 1;
-}
 
 int main(int argc, char **argv)
 {
 	char *none, *ro, *wo;
 
 	test_init(argc, argv);
-	signal(SIGSEGV, on_segv);
 	none = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ro = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	wo = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,7 +25,7 @@ int main(int argc, char **argv)
 		pfail("mprotect");
 	test_daemon();
 	test_waitsig();
-	if (readable(none))
+	if (is_readable(none))
 		fail("PROT_NONE memory can be read");
 	if (pattern_check(ro, LEN, 2) >= 0)
 		fail("read-only memory differs");

@@ -2,7 +2,9 @@
 /* UDP over IPv4: bound, connected, queued datagrams with their sender's address, sending on. */
 #include "sockets.h"
 
+#ifndef DOMAIN
 #define DOMAIN AF_INET
+#endif
 
 static void expect_from(int fd, const char *text, int port)
 {

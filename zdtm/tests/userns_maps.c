@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * User namespaces inside the one of the test: one made last, as systemd's PrivateUsers= does, and one that owns
- * a uts namespace. Maps, ids, denied setgroups, power over what is owned.
+ * User namespaces inside the one of the test: one made last, as systemd's PrivateUsers= does, and one that
+ * owns a uts namespace. Maps, ids, denied setgroups, power over what is owned.
  */
 #include "zdtm.h"
 
@@ -23,24 +23,9 @@ struct board {
 static void put(pid_t pid, const char *name, const char *text)
 {
 	char path[64];
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		pfail("%s", path);
-	close(fd);
-}
-
-static void get(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
-
-	if (n < 0)
-		pfail("%s", path);
-	buf[n] = 0;
-	close(fd);
+	file_put(path, text);
 }
 
 struct facts {
@@ -52,9 +37,9 @@ struct facts {
 static void look(struct facts *f)
 {
 	memset(f, 0, sizeof(*f));
-	get("/proc/self/uid_map", f->uid_map, sizeof(f->uid_map));
-	get("/proc/self/gid_map", f->gid_map, sizeof(f->gid_map));
-	get("/proc/self/setgroups", f->setgroups, sizeof(f->setgroups));
+	file_get("/proc/self/uid_map", f->uid_map, sizeof(f->uid_map));
+	file_get("/proc/self/gid_map", f->gid_map, sizeof(f->gid_map));
+	file_get("/proc/self/setgroups", f->setgroups, sizeof(f->setgroups));
 	if (gethostname(f->host, sizeof(f->host)))
 		pfail("gethostname");
 	f->uid = getuid();
@@ -78,8 +63,8 @@ static void child(struct board *b, int i, int flags)
 		usleep(1000);
 	look(&after);
 	if (memcmp(&before, &after, sizeof(before)))
-		fail("child %d: uid %u %s gid %u %s setgroups %s host %s", i, after.uid, after.uid_map, after.gid,
-		     after.gid_map, after.setgroups, after.host);
+		fail("child %d: uid %u %s gid %u %s setgroups %s host %s", i, after.uid, after.uid_map,
+		     after.gid, after.gid_map, after.setgroups, after.host);
 	_exit(0);
 }
 

@@ -26,13 +26,9 @@ struct board {
 static void put(pid_t pid, const char *name, const char *text)
 {
 	char path[64];
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		pfail("%s", path);
-	close(fd);
+	file_put(path, text);
 }
 
 struct arg {
@@ -63,7 +59,8 @@ static void service(struct board *b)
 	pid_t pid;
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("private", "/tmp", "tmpfs", 0, "mode=1777") || mkdir("/tmp/mine", 0755) || unshare(CLONE_NEWUSER))
+	    mount("private", "/tmp", "tmpfs", 0, "mode=1777") || mkdir("/tmp/mine", 0755) ||
+	    unshare(CLONE_NEWUSER))
 		pfail("unshare");
 	b->unshared = 1;
 	while (!b->mapped)

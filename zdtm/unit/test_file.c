@@ -7,7 +7,6 @@
 
 #include <asm/termbits.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -16,6 +15,7 @@
 #include "file/table.h"
 #include "image/image.h"
 #include "proto/ghost.pb-c.h"
+#include "zdtm/unit/image_dir.h"
 
 enum { SLAVE, MASTER, EPOLL, REG, PIPE, WATCH, N_FILES };
 
@@ -117,19 +117,6 @@ static void sound(struct fix *f)
 	f->twice = false;
 }
 
-static void empty_dir(const char *path)
-{
-	DIR *d = opendir(path);
-	struct dirent *de;
-
-	while (d && (de = readdir(d)))
-		if (de->d_name[0] != '.' || !strcmp(de->d_name, ".inventory.tmp"))
-			unlinkat(dirfd(d), de->d_name, 0);
-	if (d)
-		closedir(d);
-	rmdir(path);
-}
-
 static int setup(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
@@ -144,7 +131,7 @@ static int teardown(void **state)
 {
 	struct fix *f = *state;
 
-	empty_dir(f->dir);
+	image_dir_clear(f->dir);
 	free(f);
 	return 0;
 }
@@ -157,7 +144,7 @@ static void write_image(struct fix *f)
 
 	for (int i = 0; i < N_FILES; i++)
 		files[i] = &f->files[i].base;
-	empty_dir(f->dir);
+	image_dir_clear(f->dir);
 	assert_int_equal(image_create(f->dir, &img), 0);
 	assert_int_equal(image_write(img, "files", files, N_FILES), 0);
 	assert_int_equal(image_write(img, "fds", tables, f->twice ? 2 : 1), 0);

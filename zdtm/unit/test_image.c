@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "image/internal.h"
+#include "zdtm/unit/image_dir.h"
 
 struct fix {
 	char dir[64];
@@ -35,14 +35,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fix *f = *state;
-	DIR *d = opendir(f->dir);
-	struct dirent *de;
 
-	while (d && (de = readdir(d)))
-		unlinkat(dirfd(d), de->d_name, 0);
-	if (d)
-		closedir(d);
-	rmdir(f->dir);
+	image_dir_clear(f->dir);
 	free(f);
 	return 0;
 }

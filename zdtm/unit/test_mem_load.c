@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "image/image.h"
 #include "mem/mm.h"
+#include "zdtm/unit/image_dir.h"
 
 #define N_AREAS 4
 #define N_RUNS 2
@@ -97,19 +97,6 @@ static void sound(struct fix *f)
 	f->task_mm = 7;
 }
 
-static void empty_dir(const char *path)
-{
-	DIR *d = opendir(path);
-	struct dirent *de;
-
-	while (d && (de = readdir(d)))
-		if (de->d_name[0] != '.' || !strcmp(de->d_name, ".inventory.tmp"))
-			unlinkat(dirfd(d), de->d_name, 0);
-	if (d)
-		closedir(d);
-	rmdir(path);
-}
-
 static int setup(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
@@ -124,7 +111,7 @@ static int teardown(void **state)
 {
 	struct fix *f = *state;
 
-	empty_dir(f->dir);
+	image_dir_clear(f->dir);
 	free(f);
 	return 0;
 }
@@ -135,7 +122,7 @@ static void write_image(struct fix *f)
 	struct image *img;
 	int fd;
 
-	empty_dir(f->dir);
+	image_dir_clear(f->dir);
 	assert_int_equal(image_create(f->dir, &img), 0);
 	fd = image_raw_create(img, "pages-1.img");
 	assert_true(fd >= 0);
