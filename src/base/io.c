@@ -241,6 +241,16 @@ int recv_fds(int sock, int *fds, size_t n)
 	return 0;
 }
 
+DIR *dir_open_at(int dirfd, const char *path)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir)
+		fd = -1;
+	return dir;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	char *text;

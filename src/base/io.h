@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "base/strbuf.h"
@@ -23,6 +24,14 @@ int write_text_at(int dirfd, const char *path, const char *text);
 int write_textf_at(int dirfd, const char *path, const char *fmt, ...) _printf_(3, 4);
 /* readlinkat() into a malloc()ed string. */
 int readlink_at(int dirfd, const char *path, char **ret);
+/* The directory @path below @dirfd, to be read from its beginning; NULL and errno. */
+DIR *dir_open_at(int dirfd, const char *path);
+static inline void cleanup_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+#define _cleanup_dir_ __attribute__((cleanup(cleanup_dir)))
 /* Move @fd to a number of 512 or more (or as high as the limit lets), close-on-exec; @fd is consumed. */
 int fd_high(int fd);
 /* Close @fd by a thread of ours, for sockets whose end makes the kernel wait; nobody else should. */

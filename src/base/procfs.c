@@ -2,7 +2,6 @@
 #include "base/procfs.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -33,31 +32,22 @@ static int cmp_int(const void *a, const void *b)
 
 int proc_list(int dirfd, const char *name, int **ret, size_t *ret_n)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *dir = dir_open_at(dirfd, name);
 	_cleanup_free_ int *list = NULL;
 	struct dirent *de;
 	size_t n = 0;
-	DIR *dir;
 
-	if (fd < 0)
+	if (!dir)
 		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
 	while ((de = readdir(dir))) {
 		uint32_t v;
 
 		if (parse_u32(de->d_name, 10, &v) < 0)
 			continue;
-		if (!GROW(list, n)) {
-			closedir(dir);
+		if (!GROW(list, n))
 			return -ENOMEM;
-		}
 		list[n++] = (int)v;
 	}
-	closedir(dir);
 	if (n)
 		qsort(list, n, sizeof(*list), cmp_int);
 	*ret = TAKE_PTR(list);
@@ -129,6 +119,19 @@ int proc_ns_ino(pid_t pid, const char *name, uint64_t *ret)
 		return -errno;
 	*ret = st.st_ino;
 	return 0;
+}
+
+int proc_ns_numbers(const char *status, const char *key, int v[32])
+{
+	const char *p = key_value(status, key);
+	int n = 0, used;
+
+	for (; p && n < 32 && *p && *p != '\n' && sscanf(p, "%d%n", &v[n], &used) == 1; n++) {
+		p += used;
+		while (*p == '\t' || *p == ' ')
+			p++;
+	}
+	return n;
 }
 
 const char *proc_stat_field(const char *stat, int n)

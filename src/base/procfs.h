@@ -24,5 +24,10 @@ int proc_errno(int dirfd, int err);
 int proc_children(pid_t pid, pid_t **ret, size_t *ret_n);
 /* Inode number of the namespace link /proc/@pid/ns/@name. */
 int proc_ns_ino(pid_t pid, const char *name, uint64_t *ret);
+/*
+ * The numbers of a line of /proc/PID/status that has one for each namespace (NSpid, NSpgid, NSsid), the
+ * reader's own first; how many there are (at most 32, the depth the kernel allows), 0 without the line.
+ */
+int proc_ns_numbers(const char *status, const char *key, int v[32]);
 /* Field @n (3 = state, as numbered in proc_pid_stat(5)) of /proc/PID/stat text; NULL when it ends before. */
 const char *proc_stat_field(const char *stat, int n);

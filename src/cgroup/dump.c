@@ -171,8 +171,9 @@ static int dump_dir(const struct cgroup_table *t, size_t hier, const char *path,
 	const struct cg_hier *h = &t->hiers[hier];
 	_cleanup_free_ char *full = xasprintf("%s%s", h->root, path);
 	CgroupDirEntry *e = calloc(1, sizeof(*e));
-	int fd, err;
-	DIR *d;
+	_cleanup_close_ int fd = -1;
+	_cleanup_dir_ DIR *d = NULL;
+	int err;
 
 	if (!full || out->n_dirs >= DIRS_MAX || append(&out->dirs, &out->n_dirs, e) < 0)
 		return log_oom();
@@ -181,15 +182,12 @@ static int dump_dir(const struct cgroup_table *t, size_t hier, const char *path,
 	fd = cg_open_dir(h->fd, full);
 	if (fd < 0)
 		return log_errno(fd, "cgroup %s in hierarchy %s", full, *h->ctrl ? h->ctrl : "v2");
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
+	d = dir_open_at(fd, ".");
+	if (!d)
 		return log_oom();
-	}
 	err = e->path ? dump_dir_self(fd, !*h->ctrl, e) : log_oom();
 	if (!err)
 		err = dump_entries(d, t, hier, e, out);
-	closedir(d);
 	return err;
 }
 

@@ -203,16 +203,12 @@ static int read_below_dir(int dir, const char *sub, const char *name, pid_t **li
 
 int cg_read_pids_below(int dir, const char *name, pid_t **list, size_t *n)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	_cleanup_dir_ DIR *d = dir_open_at(dir, ".");
 	struct dirent *de;
 	int err;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return -ENOMEM;
-	}
+	if (!d)
+		return -errno;
 	err = cg_read_pids(dir, name, list, n);
 	/* a threaded cgroup of v2 has no processes of its own to list */
 	if (err == -EOPNOTSUPP || err == -ENODEV)
@@ -220,6 +216,5 @@ int cg_read_pids_below(int dir, const char *name, pid_t **list, size_t *n)
 	while (err >= 0 && (de = readdir(d)))
 		if (de->d_type == DT_DIR && !streq(de->d_name, ".") && !streq(de->d_name, ".."))
 			err = read_below_dir(dir, de->d_name, name, list, n);
-	closedir(d);
 	return err;
 }

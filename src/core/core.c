@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/parse.h"
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "core/dump.h"
@@ -57,17 +56,12 @@ struct ns *dump_find_ns(const struct dump *d, uint64_t ino)
 pid_t task_ns_pid(const struct task *t)
 {
 	_cleanup_free_ char *status = NULL;
-	const char *p, *end;
+	int v[32], n;
 
 	if (read_text_at(t->proc, "status", &status) < 0)
 		return -ESRCH;
-	p = key_value(status, "NSpid");
-	if (!p)
-		return t->pid;
-	end = strchr(p, '\n');
-	while (end > p && end[-1] != '\t' && end[-1] != ' ')
-		end--;
-	return atoi(end);
+	n = proc_ns_numbers(status, "NSpid", v);
+	return n ? v[n - 1] : t->pid;
 }
 
 struct rtask *restore_task_in(const struct restore *r, enum ns_kind kind, uint32_t ns_id)

@@ -4,13 +4,7 @@
  * container goes on as it was; the commit is the moment the image is complete on disk and no script
  * refused it. What is lost after it: the source (unless it is to go on).
  */
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -20,6 +14,8 @@
 #include "engine/dumping.h"
 #include "engine/engine.h"
 #include "engine/guardian.h"
+#include "engine/report.h"
+#include "engine/roads.h"
 #include "engine/scripts.h"
 #include "engine/stage.h"
 #include "file/file.h"
@@ -247,28 +243,16 @@ static int stage_post_dump(void *ctx)
 	return ret;
 }
 
-/* Threads that we trace are reported to us first; only then does their parent learn of the end. */
 static void reap(struct dump *d)
 {
 	double end = stage_now_ms() + 10000;
-	size_t i = 0;
+	bool all = true;
 
-	while (stage_now_ms() < end) {
-		struct pollfd p = { .events = POLLIN };
-
-		while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
-			;
-		while (i < d->n_tasks) {
-			p.fd = d->tasks[i]->pidfd;
-			if (d->tasks[i]->state != TASK_ZOMBIE && poll(&p, 1, 0) == 0)
-				break;
-			i++;
-		}
-		if (i == d->n_tasks)
-			return;
-		usleep(200);
-	}
-	log_warn("some of the dumped processes are still ending");
+	for (size_t i = 0; i < d->n_tasks; i++)
+		if (d->tasks[i]->state != TASK_ZOMBIE)
+			all &= reap_until(d->tasks[i]->pidfd, end);
+	if (!all)
+		log_warn("some of the dumped processes are still ending");
 }
 
 static int kill_tree(struct dumping *c)
@@ -332,21 +316,6 @@ static const struct stage stages[] = {
 	{ .name = "end", .run = stage_end },
 };
 
-int engine_limits(void)
-{
-	struct rlimit lim;
-
-	if (geteuid() != 0) {
-		log_error("this needs root");
-		return -EPERM;
-	}
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
-		lim.rlim_cur = lim.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &lim);
-	}
-	return 0;
-}
-
 /*
  * What cannot be dumped at this moment (-EAGAIN: unread netlink messages, a connection nobody has
  * accepted yet) may be gone in the next: let everybody go and begin again, a few times, without new
@@ -384,8 +353,7 @@ int engine_dump(const struct options *opt)
 	ret = run_stages(&c, ms);
 	c.end_ms = stage_now_ms();
 	if (ret >= 0)
-		(void)dump_report(&c, stages, ms,
-				  ARRAY_SIZE(stages)); /* the image is complete all the same */
+		(void)dump_report(&c, &(struct road_times){ stages, ms, ARRAY_SIZE(stages) });
 	undo_survey(&c);
 	freezer_free(c.freezer);
 	image_free(c.d.img);

@@ -27,7 +27,3 @@ struct dumping {
 int dump_survey(struct dump *d, pid_t root);
 /* Free the tables of a survey or a dump. */
 void dump_forget(struct dump *d);
-/* What it took: a line for people, --stats FILE as JSON. */
-int dump_report(const struct dumping *c, const struct stage *stages, const double *ms, size_t n);
-/* As many descriptors as the hard limit allows. */
-int engine_limits(void);

@@ -5,7 +5,6 @@
  * the new namespaces. What is lost at the commit: nothing; from there the tasks run.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sched.h>
@@ -17,8 +16,9 @@
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "cgroup/cgroup.h"
-#include "engine/dumping.h"
 #include "engine/engine.h"
+#include "engine/report.h"
+#include "engine/roads.h"
 #include "engine/scripts.h"
 #include "engine/stage.h"
 #include "file/file.h"
@@ -122,16 +122,14 @@ static int stage_root(void *ctx)
  */
 static void kill_all(struct restore *r)
 {
+	double end = stage_now_ms() + 10000;
+
 	for (size_t i = 0; i < r->n_tasks; i++)
 		if (r->tasks[i].pidfd >= 0)
 			sys_pidfd_send_signal(r->tasks[i].pidfd, SIGKILL);
-	for (size_t i = 0; i < r->n_tasks; i++) {
-		struct pollfd p = { .fd = r->tasks[i].pidfd, .events = POLLIN };
-
-		for (int n = 0; p.fd >= 0 && n < 5000 && poll(&p, 1, 1) == 0; n++)
-			while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
-				;
-	}
+	for (size_t i = 0; i < r->n_tasks; i++)
+		if (r->tasks[i].pidfd >= 0)
+			(void)reap_until(r->tasks[i].pidfd, end);
 	while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
 		;
 }
@@ -446,33 +444,6 @@ static void pin_cpu(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static int report(const struct restoring *c, size_t n_tasks, const double *ms)
-{
-	_cleanup_strbuf_ struct strbuf s = { 0 };
-	_cleanup_close_ int fd = -1;
-	int ret;
-
-	if (!c->opt->criu) {
-		printf("%zu task%s restored in %.1f ms\n", n_tasks, n_tasks == 1 ? "" : "s",
-		       c->end_ms - c->begin_ms);
-		fflush(stdout);
-	}
-	if (!c->opt->stats_file)
-		return 0;
-	ret = strbuf_printf(
-		&s, "{\n\t\"restore\": {\n\t\t\"total_ms\": %.3f,\n\t\t\"tasks\": %zu,\n\t\t\"stages_ms\": {",
-		c->end_ms - c->begin_ms, n_tasks);
-	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(stages); i++)
-		ret = strbuf_printf(&s, "%s\n\t\t\t\"%s\": %.3f", i ? "," : "", stages[i].name, ms[i]);
-	if (ret >= 0)
-		ret = strbuf_puts(&s, "\n\t\t}\n\t}\n}\n");
-	if (ret >= 0)
-		ret = fd = open(c->opt->stats_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (ret >= 0)
-		ret = write_all(fd, s.buf, s.len);
-	return ret < 0 ? log_errno(ret, "statistics file %s", c->opt->stats_file) : 0;
-}
-
 /* In the foreground until the root task ends, however it does: the restore went well. */
 static int wait_root(pid_t root)
 {
@@ -502,7 +473,8 @@ int engine_restore(const struct options *opt)
 	restore_done(&c);
 	if (ret < 0)
 		return ret;
-	(void)report(&c, n_tasks, ms); /* says what is wrong with it; the tasks run all the same */
+	(void)restore_report(opt, &(struct road_times){ stages, ms, ARRAY_SIZE(stages) }, n_tasks,
+			     c.end_ms - c.begin_ms);
 	if (opt->detached)
 		return ret;
 	ret = wait_root(root);

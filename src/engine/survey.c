@@ -4,6 +4,7 @@
 #include "cgroup/cgroup.h"
 #include "engine/dumping.h"
 #include "engine/engine.h"
+#include "engine/roads.h"
 #include "file/file.h"
 #include "mem/mem.h"
 #include "mnt/mnt.h"

@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/parse.h"
@@ -226,23 +225,10 @@ int files_collect_table(struct dump *d, struct task *t)
 	return 0;
 }
 
-/* Every description of the tree is open in ours too. */
-static void raise_nofile(void)
-{
-	struct rlimit lim;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
-		return;
-	lim.rlim_cur = lim.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &lim);
-}
-
 struct file_table *files_of(struct dump *d)
 {
-	if (!d->files) {
-		raise_nofile();
+	if (!d->files)
 		d->files = calloc(1, sizeof(*d->files));
-	}
 	return d->files;
 }
 

@@ -60,22 +60,18 @@ static int find_other_name(struct dump *d, const struct file_desc *f, char **pat
 	char *slash = strrchr(*path, '/');
 	_cleanup_free_ char *dir = strndup(*path, slash - *path);
 	const char *rel = dir ? dir + strspn(dir, "/") : "";
-	int fd = root < 0 ? -1 : openat(root, *rel ? rel : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *handle = root < 0 ? NULL : dir_open_at(root, *rel ? rel : ".");
 	struct dirent *de;
 	char *found = NULL;
 
 	while (handle && !found && (de = readdir(handle))) {
 		struct stat st;
 
-		if (de->d_ino == f->st.st_ino && fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (de->d_ino == f->st.st_ino &&
+		    fstatat(dirfd(handle), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    st.st_ino == f->st.st_ino && st.st_dev == f->st.st_dev)
 			found = xasprintf("%s/%s", dir, de->d_name);
 	}
-	if (handle)
-		closedir(handle);
-	else if (fd >= 0)
-		close(fd);
 	if (!found)
 		return -ENOENT;
 	free(*path);
@@ -85,18 +81,29 @@ static int find_other_name(struct dump *d, const struct file_desc *f, char **pat
 
 #define NO_NAME "this name of the file was removed and no other is in its directory; link it there again"
 
+/* Where @f lies and in which state; *@ret_why: it cannot be dumped, else NULL. */
+static int find_place(struct dump *d, const struct file_desc *f, enum path_state *state, char **path,
+		      const char **ret_why)
+{
+	int err = file_path_state(d, f, state, path);
+
+	if (err < 0)
+		return err;
+	*ret_why = reg_problem(d, f, *state);
+	if (!*ret_why && *state == PATH_LINKED && find_other_name(d, f, path) < 0)
+		*ret_why = NO_NAME;
+	return 0;
+}
+
 static int reg_survey(struct dump *d, const struct file_desc *f)
 {
 	_cleanup_free_ char *path = NULL;
 	enum path_state state;
 	const char *why;
-	int err = file_path_state(d, f, &state, &path);
+	int err = find_place(d, f, &state, &path, &why);
 
 	if (err < 0)
 		return err;
-	why = reg_problem(d, f, state);
-	if (!why && state == PATH_LINKED && find_other_name(d, f, &path) < 0)
-		why = NO_NAME;
 	return why ? dump_obstacle(d, "%s: %s", file_desc_name(f), why) : 0;
 }
 
@@ -105,13 +112,10 @@ static int fill(struct dump *d, const struct file_desc *f, RegEntry *e)
 	_cleanup_free_ char *path = NULL;
 	enum path_state state;
 	const char *why;
-	int err = file_path_state(d, f, &state, &path);
+	int err = find_place(d, f, &state, &path, &why);
 
 	if (err < 0)
 		return err;
-	why = reg_problem(d, f, state);
-	if (!why && state == PATH_LINKED && find_other_name(d, f, &path) < 0)
-		why = NO_NAME;
 	if (why) {
 		log_error("%s: %s", file_desc_name(f), why);
 		return -EOPNOTSUPP;

@@ -2,7 +2,6 @@
 /* Reading and checking files.img and fds.img, ordering, making objects on demand. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/io.h"
@@ -51,16 +50,6 @@ static int check_table(const struct file_store *s, size_t i)
 	return 0;
 }
 
-static void raise_nofile(void)
-{
-	struct rlimit lim;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
-		return;
-	lim.rlim_cur = lim.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &lim);
-}
-
 int files_load(struct restore *r)
 {
 	struct file_store *s = r->files = calloc(1, sizeof(*s));
@@ -68,7 +57,6 @@ int files_load(struct restore *r)
 
 	if (!s)
 		return log_oom();
-	raise_nofile();
 	err = image_read(r->img, "files", &file_entry__descriptor, &s->msgs, &s->n);
 	if (err >= 0)
 		err = image_read(r->img, "fds", &fd_table_entry__descriptor, &s->tables, &s->n_tables);

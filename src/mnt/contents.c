@@ -3,7 +3,6 @@
  * Dump: what is in file systems that exist only in the container. Of such a file system as much is
  * taken as is mounted anywhere: the whole if some mount shows its root, else the parts.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -126,17 +125,11 @@ static int dump_part(struct dump *d, const struct part *p, const char *file, Mnt
 /* Nothing but what the kernel itself shows there. */
 static int check_empty(const struct part *p)
 {
-	int fd = openat(p->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+	_cleanup_dir_ DIR *dir = dir_open_at(p->fd, ".");
 	struct dirent *de;
-	DIR *dir;
 
-	if (fd < 0)
+	if (!dir)
 		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
 	while ((de = readdir(dir))) {
 		static const char *const kernels[] = { ".",	 "..",	       "register",
 						       "status", "maps.debug", "progs.debug" };
@@ -148,11 +141,9 @@ static int check_empty(const struct part *p)
 			continue;
 		log_error("mount %s (%s): it holds %s, which cannot be saved; remove it", p->m->point,
 			  p->m->fstype, de->d_name);
-		err = -EOPNOTSUPP;
-		break;
+		return -EOPNOTSUPP;
 	}
-	closedir(dir);
-	return err;
+	return 0;
 }
 
 int mnt_dump_trees(struct dump *d, const struct mnt_source *s, MntSourceEntry *msg)

@@ -198,22 +198,19 @@ static int dump_one(struct remote *hand, int dir, const char *name, struct ipc_v
 int mqueue_dump(struct dump *d, const struct ns *ns, struct ipc_visit *v)
 {
 	struct task *t = ns_any_task(d, ns);
+	_cleanup_close_ int fd = ns_mqueue_fs(ns->fd);
+	_cleanup_dir_ DIR *dir = NULL;
 	struct dirent *de;
-	int fd = ns_mqueue_fs(ns->fd), list, err = 0;
-	DIR *dir;
+	int err = 0;
 
 	if (fd < 0)
 		return fd == -ENODEV ? 0 : log_errno(fd, "mqueue file system");
-	list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = list >= 0 ? fdopendir(list) : NULL;
+	dir = dir_open_at(fd, ".");
 	while (dir && !err && (de = readdir(dir))) {
 		if (de->d_type != DT_REG)
 			continue;
 		err = t ? dump_one(t->hand, fd, de->d_name, v) : -ESRCH;
 	}
-	if (dir)
-		closedir(dir);
-	close(fd);
 	return dir ? err : -ENOMEM;
 }
 

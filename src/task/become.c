@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 
 #include "base/log.h"
-#include "base/parse.h"
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "cgroup/cgroup.h"
@@ -21,18 +20,13 @@ static int inner_tid(struct rtask *t, int tid)
 {
 	_cleanup_free_ char *status = NULL;
 	char path[64];
-	const char *p, *end;
+	int v[32], n;
 
 	snprintf(path, sizeof(path), "task/%d/status", tid);
 	if (proc_read(t->pid, path, &status) < 0)
 		return -ESRCH;
-	p = key_value(status, "NSpid");
-	end = p ? strchr(p, '\n') : NULL;
-	if (!end)
-		return -EINVAL;
-	while (end > p && end[-1] != '\t' && end[-1] != ' ')
-		end--;
-	return atoi(end);
+	n = proc_ns_numbers(status, "NSpid", v);
+	return n ? v[n - 1] : -EINVAL;
 }
 
 static int find_tids(struct rtask *t)

@@ -63,25 +63,11 @@ long thread_call(struct task *t, struct task_thread *th, long nr, const uint64_t
 	return th == &t->threads[0] ? call_hand(t, nr, args, buf) : call_stepped(th, nr, args, buf);
 }
 
-/* The ids of a status line such as NSpid, outermost (the reader's namespace) first. */
-static int ns_numbers(const char *status, const char *key, int32_t v[32])
-{
-	const char *p = key_value(status, key);
-	int n = 0, used;
-
-	for (; p && n < 32 && *p && *p != '\n' && sscanf(p, "%d%n", &v[n], &used) == 1; n++) {
-		p += used;
-		while (*p == '\t' || *p == ' ')
-			p++;
-	}
-	return n;
-}
-
 /* From the dumped root's namespace (@level of the list) inwards, innermost first. */
 static int ns_pids(const char *status, int level, int32_t **ret, size_t *ret_n)
 {
 	int32_t v[32];
-	int n = ns_numbers(status, "NSpid", v);
+	int n = proc_ns_numbers(status, "NSpid", v);
 
 	if (n <= level)
 		return -EINVAL;
@@ -100,7 +86,7 @@ static int root_level(const struct dump *d)
 
 	if (read_text_at(d->tasks[0]->proc, "status", &status) < 0)
 		return -ESRCH;
-	return ns_numbers(status, "NSpid", v) - 1;
+	return proc_ns_numbers(status, "NSpid", v) - 1;
 }
 
 static char *read_comm(pid_t tid)
@@ -197,8 +183,8 @@ static int task_ids(struct dump *d, struct task *t, int level)
 	m->id = t->id;
 	m->parent_id = t->parent ? t->parent->id : 0;
 	m->pid = m->ns_pids[0];
-	m->pgid = ns_numbers(status, "NSpgid", v) > level ? v[level] : 0;
-	m->sid = ns_numbers(status, "NSsid", v) > level ? v[level] : 0;
+	m->pgid = proc_ns_numbers(status, "NSpgid", v) > level ? v[level] : 0;
+	m->sid = proc_ns_numbers(status, "NSsid", v) > level ? v[level] : 0;
 	m->state = t->state;
 	f = proc_stat_field(stat, 38);
 	m->exit_signal = f ? atoi(f) : SIGCHLD;
