@@ -83,6 +83,13 @@ static inline const char *startswith(const char *s, const char *prefix)
 	return strncmp(s, prefix, n) == 0 ? s + n : NULL;
 }
 
+static inline bool endswith(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && streq(s + n - m, suffix);
+}
+
 /*
  * Make room for one more element in a growing array (@arr, count @n); capacity doubles, so a
  * loop of appends is linear. Returns false when memory is out, with the array unchanged.

@@ -23,7 +23,7 @@ int cmd_check(struct options *o, const struct option_rest *rest)
 		return 1;
 	if (!o->ct && !o->pid)
 		return check_kernel();
-	if (o->ct && lxc_assemble(o) < 0)
+	if (check_root() || (o->ct && lxc_assemble(o) < 0))
 		return 1;
 	if (o->print_options)
 		return cmd_print_options(o, VERB_CHECK);

@@ -36,6 +36,8 @@ int criu_config(char *const *argv, char ***ret);
 
 /* One line and exit status 1. */
 int usage_error(const char *fmt, ...) _printf_(1, 2);
+/* One line and exit status 1 unless we are root; said before anything is looked up. */
+int check_root(void);
 /* A container name that cannot lead out of a directory; logs. Negative errno. */
 int check_name(const char *ct);
 /*

@@ -190,7 +190,7 @@ int cmd_console(struct options *o, const struct option_rest *rest)
 
 	if (!o->ct)
 		return usage_error("whose console? --ct NAME");
-	if (check_name(o->ct) < 0)
+	if (check_name(o->ct) < 0 || check_root())
 		return 1;
 	if (tty_name(o->tty, name, sizeof(name)) < 0)
 		return usage_error("-t %s: no such terminal", o->tty);

@@ -26,7 +26,7 @@ int cmd_dump(struct options *o, const struct option_rest *rest)
 {
 	bool ours = o->ct && !o->images_dir;
 
-	if (check_usage(o))
+	if (check_usage(o) || check_root())
 		return 1;
 	if (ours && store_new(o->ct, &o->images_dir) < 0)
 		return 1;

@@ -4,10 +4,17 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "image/image.h"
+
+int check_root(void)
+{
+	return geteuid() == 0 ? 0 : usage_error("this needs root");
+}
 
 int check_name(const char *ct)
 {
@@ -113,7 +120,9 @@ int cmd_paths(struct options *o, const char *log_name)
 	if (err < 0)
 		return err;
 	if (streq(o->verb, "dump") && o->images_dir && !o->criu) {
-		err = make_dir(o->images_dir);
+		err = image_place_check(o->images_dir);
+		if (err == 0)
+			err = make_dir(o->images_dir);
 		if (err < 0)
 			return err;
 	}

@@ -26,7 +26,7 @@ int cmd_restore(struct options *o, const struct option_rest *rest)
 {
 	bool monitor = o->ct && !o->no_lxc_monitor;
 
-	if (check_usage(o))
+	if (check_usage(o) || check_root())
 		return 1;
 	if (!o->images_dir && store_newest(o->ct, &o->images_dir) < 0)
 		return 1;

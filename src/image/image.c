@@ -2,6 +2,7 @@
 /* The directory: creating, finding and removing files; raw files. */
 #include "image/image.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -55,6 +56,39 @@ const char *image_path(const struct image *img)
 const InventoryEntry *image_inventory(const struct image *img)
 {
 	return img->inventory;
+}
+
+static bool left_by_a_dump(const char *name)
+{
+	static const char *const names[] = { ".", "..", INVENTORY_TMP, "lost+found" };
+	static const char *const ends[] = { ".img", ".tar", ".log", ".json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (streq(name, names[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (endswith(name, ends[i]))
+			return true;
+	return false;
+}
+
+int image_place_check(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *de;
+	int err = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : log_errno(errno, "%s", path);
+	while (err == 0 && (de = readdir(dir))) {
+		if (left_by_a_dump(de->d_name))
+			continue;
+		log_error("%s: is not empty (%s is no file of an image); choose another directory", path,
+			  de->d_name);
+		err = -ENOTEMPTY;
+	}
+	closedir(dir);
+	return err;
 }
 
 /* mkdir -p; *ret_made: the last directory is new. */

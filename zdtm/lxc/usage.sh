@@ -47,6 +47,10 @@ case_words() {
 	no "No such process" "$CTCR" dump -t 4194000 -D x
 	no "ctcr itself" "$CTCR" dump -t $$ -D x
 	no "needs root" setpriv --reuid 1000 --clear-groups "$CTCR" check -t "$pid"
+	no "needs root" setpriv --reuid 1000 --clear-groups "$CTCR" check --ct none
+	no "needs root" setpriv --reuid 1000 --clear-groups "$CTCR" dump --ct none
+	no "needs root" setpriv --reuid 1000 --clear-groups "$CTCR" restore -D "$DIR"
+	no "needs root" setpriv --reuid 1000 --clear-groups "$CTCR" console --ct none
 }
 
 case_places() {
@@ -58,6 +62,10 @@ case_places() {
 	mkdir empty
 	no "no image" "$CTCR" restore -D empty
 	no "no image" "$CTCR" verify empty
+	mkdir full
+	echo mine > full/tasks
+	no "is not empty (tasks" "$CTCR" dump -t "$pid" -D full
+	[ "$(ls -A full)" = tasks ] && [ "$(cat full/tasks)" = mine ] || fail "something was left in a directory that is not empty"
 	mount -t tmpfs -o ro none m || skip "no tmpfs"
 	no "Read-only file system" "$CTCR" dump -t "$pid" -D m/x
 	umount m
