@@ -382,6 +382,7 @@ static int stage_release(void *ctx)
 		(void)run_scripts(c, "network-unlock", true);
 	net_unlock(c->lock);
 	c->lock = NULL;
+	sock_connect(&c->r);
 	(void)run_scripts(c, "pre-resume", false);
 	if (c->opt->shell_job && getpgid(c->r.tasks[0].pid) == c->r.tasks[0].pid)
 		tty_foreground(c->r.tasks[0].pid);

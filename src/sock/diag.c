@@ -49,6 +49,9 @@ void sock_dump_done(struct dump *d)
 	map_done(&d->socks->diag);
 	map_done(&d->socks->inodes);
 	map_done(&d->socks->asked);
+	for (size_t i = 0; i < d->socks->connecting.cap; i++)
+		free(d->socks->connecting.slots[i].val);
+	map_done(&d->socks->connecting);
 	unix_collect_done(d->socks);
 	free(d->socks->tcp);
 	free(d->socks);

@@ -43,3 +43,17 @@ bool tcp_conn_ok(const TcpConnEntry *c);
 int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd);
 /* ... to here. */
 int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd);
+
+/* Steps of repair mode. @queue: TCP_RECV_QUEUE, TCP_SEND_QUEUE. */
+#define TCP_REPAIR_OFF_SILENT (-1)
+int tcp_set_int(int fd, int name, int value);
+int tcp_set_seq(int fd, int queue, uint32_t seq);
+/* Silently; SO_REUSEADDR, which that clears, is @reuse again. */
+int tcp_leave_repair(int fd, int reuse);
+
+/* tcp_connect.c: connections being made. @connecting is allocated. */
+int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t);
+/* In repair mode from here ... */
+int tcp_connecting_restore(struct restore *r, const FileEntry *msg, int fd);
+/* ... to here; connect(2) itself is called by sock_connect(). */
+int tcp_connecting_finish(struct restore *r, const FileEntry *msg, int fd);

@@ -128,6 +128,7 @@ static const struct opt_row ip6_mcast_rows[] = {
 };
 
 static const struct opt_row tcp_rows[] = {
+	INT(TCP_MAXSEG), /* what the owner set: of sockets without a connection */
 	INT(TCP_NODELAY),
 	INT(TCP_CORK),
 	INT(TCP_KEEPIDLE),
@@ -143,7 +144,7 @@ static const struct opt_row tcp_rows[] = {
 	INT(TCP_NOTSENT_LOWAT),
 	INT(TCP_SAVE_SYN),
 	INT(TCP_FASTOPEN),
-	INT(TCP_FASTOPEN_CONNECT),
+	INT_EARLY(TCP_FASTOPEN_CONNECT),
 	INT(TCP_FASTOPEN_NO_COOKIE),
 	INT(TCP_INQ),
 };
@@ -369,6 +370,11 @@ void opts_drop(SockEntry *s, uint32_t level, uint32_t name)
 		sock_opt_entry__free_unpacked(s->opts[i], NULL);
 		s->opts[i--] = s->opts[--s->n_opts];
 	}
+}
+
+int opts_add_int(SockEntry *s, uint32_t level, uint32_t name, int value)
+{
+	return add_opt(s, (int)level, (int)name, &value, sizeof(value));
 }
 
 static bool is_buffer(const SockOptEntry *o)

@@ -13,6 +13,8 @@
 int opts_dump(struct dump *d, const struct file_desc *f, SockEntry **ret);
 /* Forget an option that means something else in this socket's state. */
 void opts_drop(SockEntry *s, uint32_t level, uint32_t name);
+/* Another one, which getsockopt(2) does not show as such; -ENOMEM. */
+int opts_add_int(SockEntry *s, uint32_t level, uint32_t name, int value);
 /* A loaded entry is sane: 0 or -EBADMSG, logged with the name of @file. */
 int opts_check(const FileEntry *file, const SockEntry *s);
 /* What must be set before bind(2). */

@@ -15,13 +15,18 @@
 #include "sock/sk.h"
 #include "sock/sock.h"
 
+struct sock_store *sk_store(struct restore *r)
+{
+	if (!r->socks)
+		r->socks = calloc(1, sizeof(*r->socks));
+	return r->socks;
+}
+
 struct sock_rec *sk_rec(struct restore *r, uint32_t id)
 {
 	struct sock_rec *rec;
 
-	if (!r->socks)
-		r->socks = calloc(1, sizeof(*r->socks));
-	if (!r->socks)
+	if (!sk_store(r))
 		return NULL;
 	rec = map_get(&r->socks->recs, id);
 	if (rec)
@@ -54,6 +59,7 @@ void sock_restore_done(struct restore *r)
 		free(rec);
 	}
 	map_done(&r->socks->recs);
+	free(r->socks->connecting);
 	free(r->socks);
 	r->socks = NULL;
 }

@@ -36,6 +36,7 @@ struct sock_table {
 	uint64_t own_ns; /* of the coordinator */
 	struct map inodes; /* survey: socket inodes the tree holds */
 	struct map asked; /* network namespaces whose connections on their way were counted */
+	struct map connecting; /* socket inode to its struct inet_diag_sockid, malloc()ed */
 	struct map queues; /* file id to the UnixEntry that keeps its queue */
 	struct tcp_held {
 		int fd; /* of the struct file_desc */
@@ -48,6 +49,11 @@ struct sock_table {
 /* r->socks: by-products of one restore() that another needs, by file id. */
 struct sock_store {
 	struct map recs; /* file id to struct sock_rec */
+	struct sock_connecting {
+		const FileEntry *msg;
+		int fd; /* borrowed of file/ */
+	} * connecting; /* connect(2) when the network is open again */
+	size_t n_connecting;
 };
 
 struct sock_rec {
@@ -63,6 +69,7 @@ struct sock_rec {
 };
 
 struct sock_table *sk_table(struct dump *d);
+struct sock_store *sk_store(struct restore *r);
 struct sock_rec *sk_rec(struct restore *r, uint32_t id);
 
 /* Is it a socket of @domain (and of @type, @protocol unless -1)? Works in the survey too. */

@@ -18,6 +18,8 @@ extern const size_t n_sock_kinds;
 int sock_hold(struct dump *d);
 /* The dump ends with the tasks going on: out of repair mode, as they were. Fine without sock_hold(). */
 int sock_release(struct dump *d);
+/* After the unlock, before the tasks run: connections that were being made are begun again. */
+void sock_connect(struct restore *r);
 /* Free d->socks, r->socks. */
 void sock_dump_done(struct dump *d);
 void sock_restore_done(struct restore *r);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TCP sockets, tcp(7): listening, unconnected; connections are in tcp_conn.c.
+ * TCP sockets, tcp(7): listening, unconnected; connections are in tcp_conn.c, connections being made in
+ * tcp_connect.c.
  *
  * Refused: connections without --tcp-established (or --tcp-close, which makes them unconnected
- * sockets), upper layers like TLS. Refused for the moment (-EAGAIN): connections being made, and
- * those a listener has not accepted yet: they have no descriptor to be read by (inflight.c; the engine
+ * sockets), upper layers like TLS. Refused for the moment (-EAGAIN): connections that
+ * a listener has not accepted yet: they have no descriptor to be read by (inflight.c; the engine
  * lets no new ones in when it begins again, net_gate()).
  */
 #include <netinet/tcp.h>
@@ -91,6 +92,8 @@ static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t
 {
 	/* The window is restored itself; its clamp moves with it. */
 	opts_drop(t->sock, IPPROTO_TCP, TCP_WINDOW_CLAMP);
+	opts_drop(t->sock, IPPROTO_TCP, TCP_MAXSEG);
+	opts_drop(t->sock, IPPROTO_TCP, TCP_FASTOPEN_CONNECT); /* was for connect(2) */
 	if (d->opt->tcp_close)
 		return 0;
 	if (d->opt->tcp_established)
@@ -113,7 +116,9 @@ static int dump_state(struct dump *d, const struct file_desc *f, TcpEntry *t)
 		return 0;
 	if (tcp_state_connected(info.tcpi_state))
 		return dump_connected(d, f, t);
-	log_error("%s: is just connecting to %s; try again", file_desc_name(f), peer_text(f->fd));
+	if (info.tcpi_state == TCP_SYN_SENT)
+		return tcp_connecting_dump(d, f, t);
+	log_error("%s: is just connecting with %s; try again", file_desc_name(f), peer_text(f->fd));
 	return -EAGAIN;
 }
 
@@ -136,7 +141,7 @@ static int dump_entry(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (err == 0)
 		err = dump_state(d, f, t);
 	/* --tcp-close: nothing of the connection is left. */
-	if (err == 0 && t->has_remote && !t->conn)
+	if (err == 0 && t->has_remote && !t->conn && !t->connecting)
 		t->has_local = t->has_remote = false;
 	return err;
 }
@@ -167,7 +172,8 @@ static int tcp_deps(struct restore *r, const FileEntry *msg)
 		  (!t->has_local || sk_inet_addr_ok(&t->local, domain)) &&
 		  (!t->has_remote || sk_inet_addr_ok(&t->remote, domain)) &&
 		  (!t->listening || t->has_local) &&
-		  (!t->conn || (t->has_local && t->has_remote && !t->listening && tcp_conn_ok(t->conn)));
+		  (!t->conn || (t->has_local && t->has_remote && !t->listening && tcp_conn_ok(t->conn))) &&
+		  (!t->connecting || (t->has_local && t->has_remote && !t->listening && !t->conn));
 
 	if (ok)
 		return opts_check(msg, t->sock);
@@ -237,6 +243,8 @@ static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *h
 		return err;
 	if (is_connection(r, t))
 		return tcp_conn_restore(msg, t, fd) ?: take_fd(&fd);
+	if (t->connecting)
+		return tcp_connecting_restore(r, msg, fd) ?: take_fd(&fd);
 	say_closed(r, msg);
 	if (t->listening)
 		err = restore_listening(r, msg, fd);
@@ -255,6 +263,8 @@ static int tcp_finish(struct restore *r, const FileEntry *msg, int fd)
 	err = is_connection(r, t) ? tcp_conn_finish(msg, t, fd) : 0;
 	if (err == 0)
 		err = opts_restore_late(r, msg, t->sock, fd);
+	if (err == 0 && t->connecting)
+		err = tcp_connecting_finish(r, msg, fd);
 	if (err == 0 && is_connection(r, t))
 		err = opts_restore_reuse(msg, t->sock, fd);
 	return err;

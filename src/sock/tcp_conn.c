@@ -23,14 +23,10 @@
 #include "sock/sk.h"
 #include "sock/sock.h"
 
-#define QUEUE_NONE 0
-#define QUEUE_RECV 1
-#define QUEUE_SEND 2
-#define REPAIR_OFF_SILENT (-1)
 #define MAX_QUEUE (1U << 30)
 #define CHUNK 65536
 
-static int set_int(int fd, int name, int value)
+int tcp_set_int(int fd, int name, int value)
 {
 	return setsockopt(fd, IPPROTO_TCP, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
@@ -52,7 +48,7 @@ static int read_queue(int fd, int queue, uint32_t len, uint32_t *ret_seq, Protob
 	socklen_t optlen = sizeof(*ret_seq);
 	uint32_t done = 0;
 
-	if (set_int(fd, TCP_REPAIR_QUEUE, queue) < 0 ||
+	if (tcp_set_int(fd, TCP_REPAIR_QUEUE, queue) < 0 ||
 	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, ret_seq, &optlen) < 0)
 		return -errno;
 	ret->data = malloc(len + 1);
@@ -84,9 +80,9 @@ static int read_queues(int fd, TcpConnEntry *c)
 		outq--;
 	if (fin_queued && unsent)
 		unsent--;
-	err = read_queue(fd, QUEUE_RECV, inq, &c->rcv_seq, &c->rcv_queue);
+	err = read_queue(fd, TCP_RECV_QUEUE, inq, &c->rcv_seq, &c->rcv_queue);
 	if (err == 0)
-		err = read_queue(fd, QUEUE_SEND, outq, &c->snd_seq, &c->snd_queue);
+		err = read_queue(fd, TCP_SEND_QUEUE, outq, &c->snd_seq, &c->snd_queue);
 	c->rcv_seq -= fin_received(c->state);
 	c->snd_seq -= fin_sent(c->state);
 	c->snd_unsent = unsent;
@@ -164,9 +160,9 @@ static int read_shutdown(struct dump *d, const struct file_desc *f, const TcpEnt
 	return sk_diag(d, f->fd, &req, sizeof(req), false, take_shutdown, t->conn);
 }
 
-static int leave_repair(int fd, int reuse)
+int tcp_leave_repair(int fd, int reuse)
 {
-	int err = set_int(fd, TCP_REPAIR, REPAIR_OFF_SILENT);
+	int err = tcp_set_int(fd, TCP_REPAIR, TCP_REPAIR_OFF_SILENT);
 
 	if (err == 0 && reuse && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse)) < 0)
 		return -errno;
@@ -191,14 +187,14 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (!c)
 		return log_oom();
 	tcp_conn_entry__init(c);
-	err = set_int(f->fd, TCP_REPAIR, 1);
+	err = tcp_set_int(f->fd, TCP_REPAIR, 1);
 	if (err < 0)
 		return log_errno(err, "%s: enter TCP repair mode", file_desc_name(f));
 	err = read_options(f->fd, c);
 	if (err == 0)
 		err = read_queues(f->fd, c);
-	set_int(f->fd, TCP_REPAIR_QUEUE, QUEUE_NONE);
-	left = leave_repair(f->fd, reuse);
+	tcp_set_int(f->fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+	left = tcp_leave_repair(f->fd, reuse);
 	if (left < 0)
 		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
 	if (err == 0)
@@ -212,7 +208,7 @@ int sock_hold(struct dump *d)
 {
 	for (size_t i = 0; d->socks && i < d->socks->n_tcp; i++) {
 		struct tcp_held *h = &d->socks->tcp[i];
-		int err = set_int(h->fd, TCP_REPAIR, 1);
+		int err = tcp_set_int(h->fd, TCP_REPAIR, 1);
 
 		if (err < 0)
 			return log_errno(err, "TCP connection: enter repair mode");
@@ -227,7 +223,7 @@ int sock_release(struct dump *d)
 
 	for (size_t i = 0; d->socks && i < d->socks->n_tcp; i++) {
 		struct tcp_held *h = &d->socks->tcp[i];
-		int err = h->held ? leave_repair(h->fd, h->reuse) : 0;
+		int err = h->held ? tcp_leave_repair(h->fd, h->reuse) : 0;
 
 		if (err < 0)
 			ret = log_errno(err, "TCP connection: leave repair mode");
@@ -244,11 +240,11 @@ bool tcp_conn_ok(const TcpConnEntry *c)
 	       (!c->has_window || c->window.len == sizeof(struct tcp_repair_window));
 }
 
-static int set_seq(int fd, int queue, uint32_t seq)
+int tcp_set_seq(int fd, int queue, uint32_t seq)
 {
-	if (set_int(fd, TCP_REPAIR_QUEUE, queue) < 0)
+	if (tcp_set_int(fd, TCP_REPAIR_QUEUE, queue) < 0)
 		return -errno;
-	return set_int(fd, TCP_QUEUE_SEQ, seq);
+	return tcp_set_int(fd, TCP_QUEUE_SEQ, seq);
 }
 
 /* The kernel takes as much in one piece as it finds memory for. */
@@ -273,15 +269,15 @@ static int send_chunks(int fd, const uint8_t *data, size_t len)
 
 static int fill_queues(int fd, const TcpConnEntry *c)
 {
-	int err = set_int(fd, TCP_REPAIR_QUEUE, QUEUE_RECV);
+	int err = tcp_set_int(fd, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
 
 	if (err == 0)
 		err = send_chunks(fd, c->rcv_queue.data, c->rcv_queue.len);
 	if (err == 0)
-		err = set_int(fd, TCP_REPAIR_QUEUE, QUEUE_SEND);
+		err = tcp_set_int(fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
 	if (err == 0)
 		err = send_chunks(fd, c->snd_queue.data, c->snd_queue.len - c->snd_unsent);
-	return err < 0 ? err : set_int(fd, TCP_REPAIR_QUEUE, QUEUE_NONE);
+	return err < 0 ? err : tcp_set_int(fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
 }
 
 static int set_negotiated(int fd, const TcpConnEntry *c)
@@ -298,18 +294,18 @@ static int set_negotiated(int fd, const TcpConnEntry *c)
 		o[n++] = (struct tcp_repair_opt){ TCPOPT_TIMESTAMP, 0 };
 	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_OPTIONS, o, n * sizeof(*o)) < 0)
 		return -errno;
-	return c->has_timestamp ? set_int(fd, TCP_TIMESTAMP, c->timestamp) : 0;
+	return c->has_timestamp ? tcp_set_int(fd, TCP_TIMESTAMP, c->timestamp) : 0;
 }
 
 static int connect_silently(const FileEntry *msg, const TcpEntry *t, int fd)
 {
 	const TcpConnEntry *c = t->conn;
-	int err = set_int(fd, TCP_REPAIR, 1);
+	int err = tcp_set_int(fd, TCP_REPAIR, 1);
 
 	if (err == 0)
-		err = set_seq(fd, QUEUE_SEND, c->snd_seq - c->snd_queue.len);
+		err = tcp_set_seq(fd, TCP_SEND_QUEUE, c->snd_seq - c->snd_queue.len);
 	if (err == 0)
-		err = set_seq(fd, QUEUE_RECV, c->rcv_seq - c->rcv_queue.len);
+		err = tcp_set_seq(fd, TCP_RECV_QUEUE, c->rcv_seq - c->rcv_queue.len);
 	if (err < 0)
 		return log_errno(err, "%s: TCP repair mode", file_entry_name(msg));
 	if (bind(fd, (struct sockaddr *)t->local.data, t->local.len) < 0)
@@ -393,11 +389,11 @@ static int peer_says(const TcpEntry *t, int fd, bool fin, uint32_t seq, uint32_t
 /* Our FIN as one that was sent, in repair mode; or as a part of what is sent from now on. */
 static int say_fin(const TcpConnEntry *c, int fd)
 {
-	int err = c->snd_unsent ? 0 : set_int(fd, TCP_REPAIR_QUEUE, QUEUE_SEND);
+	int err = c->snd_unsent ? 0 : tcp_set_int(fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
 
 	if (err == 0 && shutdown(fd, SHUT_WR) < 0)
 		err = -errno;
-	return err < 0 || c->snd_unsent ? err : set_int(fd, TCP_REPAIR_QUEUE, QUEUE_NONE);
+	return err < 0 || c->snd_unsent ? err : tcp_set_int(fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
 }
 
 /* FINs in the order that leads to the state; the unsent rest of the data goes before our own. */
@@ -437,7 +433,7 @@ int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd)
 	int err = c->snd_unsent ? 0 : restore_fins(t, fd);
 
 	if (err == 0)
-		err = set_int(fd, TCP_REPAIR, 0);
+		err = tcp_set_int(fd, TCP_REPAIR, 0);
 	if (err == 0 && c->snd_unsent)
 		err = send_rest(c, fd);
 	if (err == 0 && c->snd_unsent)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * TCP connections being made (SYN-SENT): connect(2) has been called, and no answer has come.
+ *
+ * Shown by the kernel: the addresses (the remote one by sock_diag(7) only) and, in repair mode, the
+ * initial sequence number. The restored socket is bound to the same address and port and begins again
+ * with the same number, so that a peer that has seen the first SYN takes the next for its repetition.
+ * That is done when the network is open again: a SYN lost to our own lock would cost a second. Not
+ * shown are how often the SYN was sent and when it will be again: both begin anew. Data that went with
+ * the SYN (TCP_FASTOPEN) cannot be sent so again: refused for the moment (-EAGAIN), as an answer is
+ * near or the data are queued.
+ *
+ * Given up (--skip-in-flight, --tcp-close), it is restored as one that was refused: the socket has
+ * ECONNREFUSED to report, which every program that connects must expect.
+ */
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+
+#include "base/log.h"
+#include "sock/inet.h"
+#include "sock/opts.h"
+#include "sock/rawip.h"
+#include "sock/sk.h"
+#include "sock/sock.h"
+
+/* What the kernel begins with when the owner set none, by address family. */
+#define MSS_DEFAULT4 536
+#define MSS_DEFAULT6 1220
+
+static int note_connecting(void *arg, const void *payload, size_t len)
+{
+	struct map *found = arg;
+	const struct inet_diag_msg *m = payload;
+	struct inet_diag_sockid *id;
+
+	if (len < sizeof(*m) || !m->idiag_inode || map_get(found, m->idiag_inode))
+		return 0;
+	id = malloc(sizeof(*id));
+	if (!id)
+		return -ENOMEM;
+	*id = m->id;
+	if (map_put(found, m->idiag_inode, id) < 0) {
+		free(id);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The ends of a connecting socket. All of its namespace are read at once when the first is asked for. */
+static int find_ends(struct dump *d, const struct file_desc *f, int family, struct inet_diag_sockid *ret)
+{
+	const struct inet_diag_req_v2 req = {
+		.sdiag_family = family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = 1 << TCP_SYN_SENT,
+	};
+	struct sock_table *t = sk_table(d);
+	const struct inet_diag_sockid *id;
+	int err = 0;
+
+	if (!t)
+		return -ENOMEM;
+	if (!map_get(&t->connecting, f->st.st_ino))
+		err = sk_diag(d, f->fd, &req, sizeof(req), true, note_connecting, &t->connecting);
+	id = map_get(&t->connecting, f->st.st_ino);
+	if (!id)
+		return err < 0 ? err : -EAGAIN; /* it has just come to an end */
+	*ret = *id;
+	return 0;
+}
+
+static int set_remote(const struct inet_diag_sockid *id, TcpEntry *t)
+{
+	union sk_addr a = { 0 };
+
+	a.sa.sa_family = t->sock->domain;
+	if (t->sock->domain == AF_INET) {
+		a.in.sin_port = id->idiag_dport;
+		a.in.sin_addr.s_addr = id->idiag_dst[0];
+	} else {
+		a.in6.sin6_port = id->idiag_dport;
+		memcpy(&a.in6.sin6_addr, id->idiag_dst, sizeof(a.in6.sin6_addr));
+		if (IN6_IS_ADDR_LINKLOCAL(&a.in6.sin6_addr))
+			a.in6.sin6_scope_id = id->idiag_if;
+	}
+	t->has_remote = true;
+	return sk_set_bytes(&t->remote, &a, t->sock->domain == AF_INET ? sizeof(a.in) : sizeof(a.in6));
+}
+
+/* TCP_FASTOPEN_CONNECT: the SYN waits for the first data, the socket says that it is connected. */
+static bool is_deferred(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
+}
+
+/* In repair mode: the initial sequence number and the maximum segment size that the owner set. */
+static int read_repair(const struct file_desc *f, uint32_t *ret_isn, int *ret_mss)
+{
+	socklen_t len = sizeof(*ret_isn);
+	uint32_t next;
+	char c;
+
+	if (tcp_set_int(f->fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) < 0 ||
+	    getsockopt(f->fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &next, &len) < 0)
+		return -errno;
+	if (recv(f->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		log_error("%s: is just connecting, with data (TCP_FASTOPEN); try again", file_desc_name(f));
+		return -EAGAIN;
+	}
+	*ret_isn = next - !is_deferred(f->fd);
+	*ret_mss = sk_int(f->fd, IPPROTO_TCP, TCP_MAXSEG);
+	return 0;
+}
+
+static int read_isn(const struct file_desc *f, uint32_t *ret_isn, int *ret_mss)
+{
+	int reuse = sk_int(f->fd, SOL_SOCKET, SO_REUSEADDR), left;
+	int err = tcp_set_int(f->fd, TCP_REPAIR, 1);
+
+	if (err < 0)
+		return log_errno(err, "%s: enter TCP repair mode", file_desc_name(f));
+	err = read_repair(f, ret_isn, ret_mss);
+	tcp_set_int(f->fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+	left = tcp_leave_repair(f->fd, reuse);
+	if (left < 0)
+		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
+	return err;
+}
+
+int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
+{
+	TcpConnectingEntry *c = t->connecting = malloc(sizeof(*c));
+	struct inet_diag_sockid id;
+	int err, mss = 0;
+
+	if (!c)
+		return log_oom();
+	tcp_connecting_entry__init(c);
+	err = find_ends(d, f, t->sock->domain, &id);
+	if (err < 0)
+		return log_errno(err, "%s: whom it is connecting to (sock_diag)", file_desc_name(f));
+	if (set_remote(&id, t) < 0)
+		return log_oom();
+	err = read_isn(f, &c->isn, &mss);
+	if (err < 0)
+		return err;
+	opts_drop(t->sock, IPPROTO_TCP, TCP_MAXSEG);
+	if (mss > 0 && mss != MSS_DEFAULT4 && mss != MSS_DEFAULT6)
+		err = opts_add_int(t->sock, IPPROTO_TCP, TCP_MAXSEG, mss);
+	/* Until the first window is chosen it is what the owner set, or as large as can be. */
+	if (sk_int(f->fd, IPPROTO_TCP, TCP_WINDOW_CLAMP) >= UINT16_MAX)
+		opts_drop(t->sock, IPPROTO_TCP, TCP_WINDOW_CLAMP);
+	c->has_given_up = true;
+	c->given_up = d->opt->skip_in_flight || d->opt->tcp_close;
+	if (c->given_up)
+		log_warn("%s: connecting to %s is given up", file_desc_name(f),
+			 sk_addr_text(t->remote.data, t->remote.len));
+	return err < 0 ? log_oom() : 0;
+}
+
+int tcp_connecting_restore(struct restore *r, const FileEntry *msg, int fd)
+{
+	const TcpEntry *t = msg->tcp;
+	int err = tcp_set_int(fd, TCP_REPAIR, 1);
+
+	if (err == 0)
+		err = tcp_set_seq(fd, TCP_SEND_QUEUE, t->connecting->isn);
+	if (err < 0)
+		return log_errno(err, "%s: TCP repair mode", file_entry_name(msg));
+	inet_follow(r, t->sock->net_ns_id, &t->local);
+	if (bind(fd, (struct sockaddr *)t->local.data, t->local.len) < 0 && !t->connecting->given_up)
+		return log_errno(errno, "%s: bind to %s", file_entry_name(msg),
+				 sk_addr_text(t->local.data, t->local.len));
+	return 0;
+}
+
+/* connect(2), without waiting for an answer. */
+static int begin(const TcpEntry *t, int fd)
+{
+	int flags = fcntl(fd, F_GETFL), err = 0;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)t->remote.data, t->remote.len) < 0 && errno != EINPROGRESS)
+		err = -errno;
+	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : err;
+}
+
+/* The SYN does not get out of the lock, and is answered by us. */
+static int refuse(const TcpEntry *t, int fd)
+{
+	struct tcphdr h = { .doff = 5, .rst = 1, .ack = 1, .ack_seq = htonl(t->connecting->isn + 1) };
+	union sk_addr from = { 0 }, to = { 0 };
+	socklen_t len = sizeof(to);
+	int err = begin(t, fd);
+
+	if (err == 0 && getsockname(fd, &to.sa, &len) < 0)
+		err = -errno;
+	if (err < 0)
+		return err;
+	memcpy(&from, t->remote.data, t->remote.len);
+	inet_unmap(&from);
+	inet_unmap(&to);
+	h.source = from.in.sin_port;
+	h.dest = to.in.sin_port;
+	return rawip_send_tcp(fd, &from, &to, &h, sizeof(h));
+}
+
+int tcp_connecting_finish(struct restore *r, const FileEntry *msg, int fd)
+{
+	const TcpEntry *t = msg->tcp;
+	struct sock_store *s = sk_store(r);
+	int err = tcp_leave_repair(fd, 0);
+
+	if (err == 0)
+		err = opts_restore_reuse(msg, t->sock, fd);
+	if (err < 0)
+		return log_errno(err, "%s: leave TCP repair mode", file_entry_name(msg));
+	if (!t->connecting->given_up) {
+		if (!s || !GROW(s->connecting, s->n_connecting))
+			return log_oom();
+		s->connecting[s->n_connecting++] = (struct sock_connecting){ msg, fd };
+		return 0;
+	}
+	err = refuse(t, fd);
+	if (err < 0)
+		log_warn("%s: connecting to %s, restored as unconnected: %s", file_entry_name(msg),
+			 sk_addr_text(t->remote.data, t->remote.len), strerror(-err));
+	return 0;
+}
+
+void sock_connect(struct restore *r)
+{
+	for (size_t i = 0; r->socks && i < r->socks->n_connecting; i++) {
+		const struct sock_connecting *c = &r->socks->connecting[i];
+		const TcpEntry *t = c->msg->tcp;
+		int err = begin(t, c->fd);
+
+		if (err < 0)
+			log_warn("%s: connect to %s: %s", file_entry_name(c->msg),
+				 sk_addr_text(t->remote.data, t->remote.len), strerror(-err));
+	}
+}
