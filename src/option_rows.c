@@ -62,7 +62,7 @@ static const struct option_row rows[] = {
 	FLAG("tcp-established", 0, D | R | C, tcp_established,
 	     "dump and restore established TCP connections"),
 	FLAG("tcp-close", 0, D | R, tcp_close, "restore established TCP connections as closed"),
-	FLAG("skip-in-flight", 0, D, skip_in_flight, "leave out connections not yet accepted"),
+	FLAG("skip-in-flight", 0, D, skip_in_flight, "give up connections not yet accepted or being made"),
 	FLAG("file-locks", 'l', D | R | C, file_locks, "dump and restore file locks"),
 	VALUE("network-lock", 0, "nftables|skip", D | R, set_netlock, netlock,
 	      "how packets are held back meanwhile (default nftables)"),

@@ -155,7 +155,8 @@ int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (sk_int(f->fd, IPPROTO_TCP, TCP_WINDOW_CLAMP) >= UINT16_MAX)
 		opts_drop(t->sock, IPPROTO_TCP, TCP_WINDOW_CLAMP);
 	c->has_given_up = true;
-	c->given_up = d->opt->skip_in_flight || d->opt->tcp_close;
+	/* LXC passes --skip-in-flight always, as CRIU could not do without. */
+	c->given_up = (d->opt->skip_in_flight && !d->opt->criu) || d->opt->tcp_close;
 	if (c->given_up)
 		log_warn("%s: connecting to %s is given up", file_desc_name(f),
 			 sk_addr_text(t->remote.data, t->remote.len));

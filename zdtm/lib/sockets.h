@@ -192,3 +192,13 @@ static inline void xconnect_loopback(int fd, int domain, int port)
 	if (connect(fd, (struct sockaddr *)&a, len))
 		pfail("connect to port %d", port);
 }
+
+static inline int tcp_state(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		pfail("TCP_INFO");
+	return info.tcpi_state;
+}

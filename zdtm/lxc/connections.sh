@@ -55,6 +55,54 @@ case_outwards() {
 	peer_ok a watch
 }
 
+# Its client is connecting to a port that does not answer: the local and remote address, 02 for
+# SYN-SENT. Dumps that fail and restores change nothing; when the server is there it has its client.
+case_connecting() {
+	local before
+	lab_create
+	cp "$NETPEER" "/var/lib/lxc/$CT/rootfs/netpeer"
+	echo "while ! [ -e /go ]; do sleep 0.1; done; exec /netpeer connect $NET.1 7777" > "/var/lib/lxc/$CT/rootfs/client"
+	echo "::once:/bin/sh /client" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	lab_start
+	peer watch watch "$BR"
+	wait_for 5 test -e "$DIR/watch.ready" || fail "the bridge cannot be watched: $(cat "$DIR/watch.done")"
+	in_net nft -f - <<-'END' || skip "no nft"
+		table inet wall {
+			chain out {
+				type filter hook output priority 0;
+				tcp dport 7777 drop
+			}
+		}
+	END
+	touch "/var/lib/lxc/$CT/rootfs/go"
+	wait_for 10 connecting || fail "the client does not connect"
+	before=$(connecting)
+	for stage in objects memory inventory; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" dump --ct "$CT" -D "$DIR/bad" > "$DIR/bad.out" 2>&1 &&
+			fail "the dump did not fail at $stage"
+		[ "$(connecting)" = "$before" ] || fail "after the dump failed at $stage: $(connecting), was $before"
+	done
+	lab_dump "$DIR/run" --leave-running
+	[ "$(connecting)" = "$before" ] || fail "with --leave-running: $(connecting), was $before"
+	for t in 0 1; do
+		away $t
+		[ "$(connecting)" = "$before" ] || fail "restored: $(connecting), was $before"
+	done
+	peer accept a "$NET.1" 7777
+	wait_for 5 test -e "$DIR/a.ready" || fail "no server outside"
+	in_net nft delete table inet wall
+	peer_moves a "when the server is there"
+	[ "$(connecting 01)" = "${before%02}01" ] || fail "connected: $(connecting 01), was $before"
+	away 0
+	peer_moves a "at the end"
+	peer_ok a watch
+}
+
+connecting() { # [STATE]: "LOCAL REMOTE STATE" of the TCP connection with port 7777
+	awk -v state="${1:-02}" '$3 ~ /:1E61$/ && $4 == state { print $2, $3, $4 }' \
+		"/proc/$(lxc-info -n "$CT" -p -H)/net/tcp" | grep .
+}
+
 case_half_closed() {
 	begin
 	peer closed-by-it it "$IP" $PORT

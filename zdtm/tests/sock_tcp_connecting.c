@@ -63,16 +63,6 @@ static uint32_t read_isn(int fd)
 	return seq - 1;
 }
 
-static int state_of(int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
-		pfail("TCP_INFO");
-	return info.tcpi_state;
-}
-
 static void *connect_blocking(void *arg)
 {
 	struct sockaddr_storage a;
@@ -91,7 +81,8 @@ static void make(int i)
 	port[i] = xbind_loopback(listener[i], domain);
 	set_int(listener[i], IPPROTO_TCP, TCP_SAVE_SYN, 1);
 	xlisten(listener[i], 1);
-	conn[i] = xsocket(i == MAPPED ? AF_INET6 : domain, SOCK_STREAM | (i == BLOCKING ? 0 : SOCK_NONBLOCK), 0);
+	conn[i] = xsocket(i == MAPPED ? AF_INET6 : domain, SOCK_STREAM | (i == BLOCKING ? 0 : SOCK_NONBLOCK),
+			  0);
 	set_int(conn[i], IPPROTO_TCP, TCP_MAXSEG, 700 + i);
 	set_int(conn[i], SOL_SOCKET, SO_KEEPALIVE, 1);
 	len = server_addr(i, &a);
@@ -111,10 +102,11 @@ static void check_syn(int i, int server)
 		pfail("TCP_SAVED_SYN of %d", i);
 	memcpy(&h, syn + at, sizeof(h));
 	if (ntohl(h.seq) != isn[i] || ntohs(h.source) != local[i])
-		fail("connection %d: SYN %u from port %d, was %u from %d", i, ntohl(h.seq), ntohs(h.source), isn[i],
-		     local[i]);
+		fail("connection %d: SYN %u from port %d, was %u from %d", i, ntohl(h.seq), ntohs(h.source),
+		     isn[i], local[i]);
 	at += sizeof(h);
-	if (syn[at] != TCPOPT_MAXSEG || syn[at + 2] << 8 != (700 + i) / 256 << 8 || syn[at + 3] != (700 + i) % 256)
+	if (syn[at] != TCPOPT_MAXSEG || syn[at + 2] << 8 != (700 + i) / 256 << 8 ||
+	    syn[at + 3] != (700 + i) % 256)
 		fail("connection %d: another maximum segment size in the SYN", i);
 }
 
@@ -154,7 +146,7 @@ int main(int argc, char **argv)
 		pfail("epoll_ctl");
 	if (pthread_create(&thread, NULL, connect_blocking, NULL))
 		fail("pthread_create");
-	while (state_of(conn[BLOCKING]) != TCP_SYN_SENT)
+	while (tcp_state(conn[BLOCKING]) != TCP_SYN_SENT)
 		usleep(1000);
 	for (int i = 0; i < N; i++) {
 		local[i] = local_port(conn[i]);
@@ -163,9 +155,9 @@ int main(int argc, char **argv)
 	test_daemon();
 	test_waitsig();
 	for (int i = 0; i < N; i++) {
-		if (state_of(conn[i]) != TCP_SYN_SENT || local_port(conn[i]) != local[i])
-			fail("connection %d: state %d, port %d, was %d", i, state_of(conn[i]), local_port(conn[i]),
-			     local[i]);
+		if (tcp_state(conn[i]) != TCP_SYN_SENT || local_port(conn[i]) != local[i])
+			fail("connection %d: state %d, port %d, was %d", i, tcp_state(conn[i]),
+			     local_port(conn[i]), local[i]);
 		if (i != BLOCKING && read_isn(conn[i]) != isn[i])
 			fail("connection %d: number %u, was %u", i, read_isn(conn[i]), isn[i]);
 	}

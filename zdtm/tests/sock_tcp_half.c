@@ -8,16 +8,6 @@
  */
 #include "sockets.h"
 
-static int state(int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
-		pfail("TCP_INFO");
-	return info.tcpi_state;
-}
-
 int main(int argc, char **argv)
 {
 	int l, port, client[3], server[3], before[4];
@@ -35,18 +25,18 @@ int main(int argc, char **argv)
 	shutdown(client[2], SHUT_RD);
 	xsend(server[1], "last");
 	shutdown(server[1], SHUT_WR);
-	while (state(client[0]) != TCP_FIN_WAIT2 || state(server[1]) != TCP_FIN_WAIT2)
+	while (tcp_state(client[0]) != TCP_FIN_WAIT2 || tcp_state(server[1]) != TCP_FIN_WAIT2)
 		usleep(1000);
 	for (int i = 0; i < 2; i++) {
-		before[2 * i] = state(client[i]);
-		before[2 * i + 1] = state(server[i]);
+		before[2 * i] = tcp_state(client[i]);
+		before[2 * i + 1] = tcp_state(server[i]);
 	}
 	test_daemon();
 	test_waitsig();
 	for (int i = 0; i < 2; i++)
-		if (state(client[i]) != before[2 * i] || state(server[i]) != before[2 * i + 1])
-			fail("connection %d: states %d %d, were %d %d", i, state(client[i]), state(server[i]),
-			     before[2 * i], before[2 * i + 1]);
+		if (tcp_state(client[i]) != before[2 * i] || tcp_state(server[i]) != before[2 * i + 1])
+			fail("connection %d: states %d %d, were %d %d", i, tcp_state(client[i]),
+			     tcp_state(server[i]), before[2 * i], before[2 * i + 1]);
 	expect_eof(server[0]);
 	xsend(server[0], "late answer");
 	expect_recv(client[0], "late answer");
