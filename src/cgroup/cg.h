@@ -43,6 +43,8 @@ int cg_open_dir(int root, const char *path);
 bool cg_path_ok(const char *path);
 /* Whether @path is @dir or lies below it. */
 bool cg_path_below(const char *path, const char *dir);
+/* A process outside the tree of @root; one that has gone meanwhile is none. */
+bool cg_is_stranger(pid_t pid, pid_t root);
 /* Cut @a down to the deepest cgroup that holds both @a and @b. */
 void cg_path_common(char *a, const char *b);
 /* Read the numbers of the file @name (cgroup.procs, tasks) in @dir; appended. */

@@ -286,6 +286,7 @@ int cgroup_survey(struct dump *d)
 
 	if (d->opt->cgroups == CGROUP_NONE || d->opt->cgroups == CGROUP_IGNORE || !d->n_tasks)
 		return 0;
+	cg_survey_attached(d);
 	cgroup_dump_done(d);
 	err = cg_table(d, &t);
 	for (size_t i = 0; i < d->n_tasks && !err; i++) {

@@ -91,24 +91,6 @@ static int freezer_new(int dir, const char *name, struct freezer **ret)
 	return 0;
 }
 
-static pid_t parent_of(pid_t pid)
-{
-	_cleanup_free_ char *status = NULL;
-	uint64_t ppid;
-
-	if (proc_read(pid, "status", &status) < 0 || key_u64(status, "PPid", 10, &ppid) < 0)
-		return -ESRCH;
-	return (pid_t)ppid;
-}
-
-/* A process outside the tree of @root; one that has gone meanwhile is none. */
-static bool is_stranger(pid_t pid, pid_t root)
-{
-	while (pid > 0 && pid != root)
-		pid = parent_of(pid);
-	return pid == 0;
-}
-
 static int find_stranger(int dir, pid_t root, pid_t *ret)
 {
 	_cleanup_free_ pid_t *list = NULL;
@@ -119,7 +101,7 @@ static int find_stranger(int dir, pid_t root, pid_t *ret)
 		return err;
 	*ret = 0;
 	for (size_t i = 0; i < n && !*ret; i++)
-		if (!list[i] || is_stranger(list[i], root))
+		if (!list[i] || cg_is_stranger(list[i], root))
 			*ret = list[i] ? list[i] : -1;
 	return 0;
 }

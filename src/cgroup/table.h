@@ -37,3 +37,5 @@ struct cgroup_table {
 int cg_table(struct dump *d, struct cgroup_table **ret);
 /* --cgroup-root for the hierarchy @ctrl: an absolute path (malloc()ed); NULL: not given. */
 int cg_option_root(const struct options *opt, const char *ctrl, char **ret);
+/* Name the processes in the container's cgroup (--freeze-cgroup) that are not of its tree. */
+void cg_survey_attached(const struct dump *d);

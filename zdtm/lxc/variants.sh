@@ -149,6 +149,31 @@ case_forking() {
 	lab_ping
 }
 
+# Somebody is in it by lxc-attach: named, not in the image, unharmed while the container runs on.
+case_attached() {
+	local out pid
+	lab_create
+	lab_start
+	lxc-attach -n "$CT" -- /bin/sleep 98761 < /dev/null > /dev/null 2>&1 &
+	wait_for 5 attached || fail "lxc-attach"
+	pid=$(attached)
+	out=$("$CTCR" dump --ct "$CT" -D "$DIR/img" --leave-running 2>&1) || fail "dump: $out"
+	case $out in *"pid $pid (sleep): came into the container from outside"*) ;; *) fail "not named: $out" ;; esac
+	[ "$(attached)" = "$pid" ] || fail "it was ended"
+	rm -rf "$DIR/img"
+	lab_there_and_back
+	[ -z "$(attached)" ] || fail "it is still there"
+}
+
+attached() { # the pid of the sleep 98761 in the container's cgroup
+	local p
+	while read -r p; do
+		[ "$(tr '\0' ' ' 2> /dev/null < "/proc/$p/cmdline")" = "/bin/sleep 98761 " ] && echo "$p" && return
+	done < <(cat "/sys/fs/cgroup/freezer/lxc.payload.$CT/cgroup.procs" \
+		"/sys/fs/cgroup/lxc.payload.$CT/cgroup.procs" 2> /dev/null)
+	return 1
+} 2> /dev/null
+
 # What cannot be is said in one line, and changes nothing.
 case_refusals() {
 	local out
