@@ -318,14 +318,23 @@ static int connect_silently(const FileEntry *msg, const TcpEntry *t, int fd)
 	return 0;
 }
 
-/* The FIN that comes later is not counted yet. */
+static uint32_t seq_min(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0 ? b : a;
+}
+
+/*
+ * The FIN that comes later is not counted yet. The send window may have been learned from a segment out
+ * of order, which the peer sends again: the kernel takes no such number when the receive window has
+ * closed since, for want of memory.
+ */
 static int set_window(int fd, const TcpConnEntry *c)
 {
 	struct tcp_repair_window w;
 
 	memcpy(&w, c->window.data, sizeof(w));
-	if ((int32_t)(w.rcv_wup - c->rcv_seq) > 0)
-		w.rcv_wup = c->rcv_seq;
+	w.rcv_wup = seq_min(w.rcv_wup, c->rcv_seq);
+	w.snd_wl1 = seq_min(w.snd_wl1, c->rcv_seq);
 	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, sizeof(w)) < 0 ? -errno : 0;
 }
 
@@ -352,11 +361,13 @@ int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
 	if (err < 0)
 		return err;
 	err = set_negotiated(fd, c);
-	if (err == 0)
-		err = fill_queues(fd, c);
-	if (err == 0 && c->has_window)
-		err = set_window(fd, c);
-	return err < 0 ? log_errno(err, "%s: TCP queues and options", file_entry_name(msg)) : 0;
+	if (err < 0)
+		return log_errno(err, "%s: TCP options", file_entry_name(msg));
+	err = fill_queues(fd, c);
+	if (err < 0)
+		return log_errno(err, "%s: TCP queues", file_entry_name(msg));
+	err = c->has_window ? set_window(fd, c) : 0;
+	return err < 0 ? log_errno(err, "%s: TCP window", file_entry_name(msg)) : 0;
 }
 
 static unsigned int state_of(int fd)
