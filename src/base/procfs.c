@@ -126,7 +126,9 @@ int proc_ns_numbers(const char *status, const char *key, int v[32])
 	const char *p = key_value(status, key);
 	int n = 0, used;
 
-	for (; p && n < 32 && *p && *p != '\n' && sscanf(p, "%d%n", &v[n], &used) == 1; n++) {
+	if (!p)
+		return 0;
+	for (; n < 32 && *p && *p != '\n' && sscanf(p, "%d%n", &v[n], &used) == 1; n++) {
 		p += used;
 		while (*p == '\t' || *p == ' ')
 			p++;

@@ -278,6 +278,7 @@ static int take_request(struct options *o)
 		return 0;
 	if (err < 0)
 		return err;
+	o->criu_stats = false;
 	err = options_parse(&ctcr_options, o, VERB_RESTORE, words, &none);
 	free(words);
 	return err;
@@ -361,7 +362,7 @@ int criu_main(int argc, char **argv)
 
 	log_face_criu(true);
 	options_init(&c.o);
-	c.o.criu = true;
+	c.o.criu = c.o.criu_stats = true;
 	c.o.cgroups = CGROUP_SOFT;
 	ret = criu_run(&c, argv + (argc > 0));
 	free(c.feature);

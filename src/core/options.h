@@ -31,6 +31,7 @@ struct cgroup_root {
 struct options {
 	const char *verb;
 	bool criu; /* we were called as criu */
+	bool criu_stats; /* and not by our own ctcr: leave CRIU's statistics file in work_dir */
 	int verbose;
 	char *ct; /* --ct NAME */
 	char *tty; /* console -t: "1" ... or "console" */

@@ -15,4 +15,9 @@ struct road_times {
 };
 
 int dump_report(const struct dumping *c, const struct road_times *t);
-int restore_report(const struct options *o, const struct road_times *t, size_t n_tasks, double total_ms);
+struct restore_facts {
+	size_t n_tasks;
+	uint64_t pages;
+	double total_ms;
+};
+int restore_report(const struct options *o, const struct road_times *t, const struct restore_facts *f);

@@ -458,7 +458,7 @@ int engine_restore(const struct options *opt)
 {
 	struct restoring c = { .opt = opt, .r = { .opt = opt, .root_fd = -1 }, .begin_ms = stage_now_ms() };
 	double ms[ARRAY_SIZE(stages)] = { 0 };
-	size_t n_tasks;
+	struct restore_facts facts;
 	pid_t root;
 	int ret;
 
@@ -469,13 +469,12 @@ int engine_restore(const struct options *opt)
 	pin_cpu();
 	ret = stages_run(stages, ARRAY_SIZE(stages), &c, ms);
 	c.end_ms = stage_now_ms();
-	n_tasks = c.r.n_tasks;
-	root = n_tasks ? c.r.tasks[0].pid : 0;
+	facts = (struct restore_facts){ c.r.n_tasks, mem_pages(&c.r), c.end_ms - c.begin_ms };
+	root = c.r.n_tasks ? c.r.tasks[0].pid : 0;
 	restore_done(&c);
 	if (ret < 0)
 		return ret;
-	(void)restore_report(opt, &(struct road_times){ stages, ms, ARRAY_SIZE(stages) }, n_tasks,
-			     c.end_ms - c.begin_ms);
+	(void)restore_report(opt, &(struct road_times){ stages, ms, ARRAY_SIZE(stages) }, &facts);
 	if (opt->detached)
 		return ret;
 	ret = wait_root(root);

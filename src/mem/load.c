@@ -293,6 +293,11 @@ int mem_load(struct restore *r)
 	return ret >= 0 && s->proxy ? proxy_check(r) : ret;
 }
 
+uint64_t mem_pages(const struct restore *r)
+{
+	return r->mms && r->mms->pages ? r->mms->pages->pages : 0;
+}
+
 void mem_restore_done(struct restore *r)
 {
 	struct mm_store *s = r->mms;

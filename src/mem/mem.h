@@ -29,4 +29,6 @@ int mem_restore(struct restore *r, struct rtask *t);
 int mem_finish(struct restore *r, struct rtask *t);
 /* Where a "syscall" instruction can be run in t after the arena is gone (vdso); 0 if none. */
 uint64_t mem_syscall_gadget(struct restore *r, struct rtask *t);
+/* Pages of data the image holds. */
+uint64_t mem_pages(const struct restore *r);
 void mem_restore_done(struct restore *r);

@@ -227,6 +227,58 @@ case_criu_refused() {
 	kill "$pid" || fail "it does not run on"
 }
 
+# FILE FIELD: a number of the one message in a statistics file of CRIU, as its readers find it: two magic
+# numbers, the length, and a message in a message.
+criu_stat() {
+	python3 - "$@" <<-'END'
+		import struct, sys
+		data = open(sys.argv[1], "rb").read()
+		one, two, length = struct.unpack("<III", data[:12])
+		assert (one, two, length) == (0x55105940, 0x57093306, len(data) - 12), data[:12]
+
+		def varint(buf):
+		    n = shift = 0
+		    while True:
+		        byte = next(buf)
+		        n |= (byte & 127) << shift
+		        shift += 7
+		        if byte < 128:
+		            return n
+		outer = iter(data[12:])
+		assert next(outer) == {"stats-dump": 0x0a, "stats-restore": 0x12}[sys.argv[1].rsplit("/")[-1]]
+		assert varint(outer) == length - 2
+		found = {}
+		for key in outer:
+		    assert key & 7 == 0
+		    found[key >> 3] = varint(outer)
+		needed = {1, 2, 3, 4, 5, 6, 7, 9} if "dump" in sys.argv[1] else {1, 2, 3, 4}
+		assert needed <= set(found), found
+		print(found[int(sys.argv[2])])
+	END
+}
+
+# Called as criu: statistics where CRIU's callers look for them; ctcr itself leaves none.
+case_criu_stats() {
+	local pid criu=${CTCR%/*}/libexec/criu
+	sleeper
+	pid=$!
+	mkdir "$DIR/img" "$DIR/work"
+	"$criu" dump -t "$pid" -D "$DIR/img" -W "$DIR/work" -o dump.log || fail "dump: $(cat "$DIR/work/dump.log")"
+	wait "$pid"
+	"$criu" restore -d -D "$DIR/img" -W "$DIR/work" -o restore.log || fail "restore: $(cat "$DIR/work/restore.log")"
+	kill "$pid"
+	expect "images" "$(find "$DIR/img" -type f ! -name '*.img')" ""
+	[ "$(criu_stat "$DIR/work/stats-dump" 2)" -gt 0 ] || fail "frozen_time"
+	[ "$(criu_stat "$DIR/work/stats-dump" 7)" -gt 0 ] || fail "pages_written"
+	[ "$(criu_stat "$DIR/work/stats-restore" 4)" -gt 0 ] || fail "restore_time"
+	expect "pages_restored" "$(criu_stat "$DIR/work/stats-restore" 5)" "$(criu_stat "$DIR/work/stats-dump" 7)"
+	begin
+	rm -rf "$DIR/img"
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img"
+	expect "of ctcr itself" "$(find "$DIR/img" -name 'stats-*')" ""
+}
+
 case_log_actions() {
 	begin
 	export LOG_ACTIONS=$DIR/log
