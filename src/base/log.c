@@ -8,7 +8,7 @@
 static struct {
 	const char *verb;
 	enum log_level level;
-	bool criu, quiet;
+	bool criu, quiet, hidden;
 	int fd;
 } sink = { .verb = "", .level = LOG_WARN, .fd = -1 };
 
@@ -31,6 +31,11 @@ void log_to(int fd)
 void log_quiet(bool on)
 {
 	sink.quiet = on;
+}
+
+bool log_hidden(void)
+{
+	return sink.hidden;
 }
 
 int log_fd(void)
@@ -63,6 +68,7 @@ static void log_write(enum log_level level, const char *text, size_t len)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	n = snprintf(stamp, sizeof(stamp), "(%lld.%06ld) ", (long long)now.tv_sec, now.tv_nsec / 1000);
+	sink.hidden |= sink.quiet || level > sink.level;
 	if (write(sink.fd, stamp, n) == n && write(sink.fd, text, len) < 0)
 		sink.fd = -1;
 }

@@ -21,6 +21,8 @@ void log_to(int fd);
 /* Log nothing to standard error any more (the far end may not read it). */
 void log_quiet(bool on);
 int log_fd(void);
+/* Has the file of log_to() a line that standard error did not show? */
+bool log_hidden(void);
 
 void log_line(enum log_level level, const char *file, int line, const char *fmt, ...) _printf_(4, 5);
 /* As log_line() for an error, followed by the text of @err (positive or negative); returns -|err|. */

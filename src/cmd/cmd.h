@@ -42,7 +42,7 @@ int check_root(void);
 int check_name(const char *ct);
 /*
  * Make every path of @o absolute, fill in work_dir and (unless @log_name is NULL) log_file, go to
- * work_dir. ctcr dump makes its images_dir here. Negative errno, logged.
+ * work_dir. Negative errno, logged.
  */
 int cmd_paths(struct options *o, const char *log_name);
 /* cmd_paths(), then log to log_file if there is one ("-": standard output). */
@@ -54,8 +54,8 @@ int cmd_print_options(const struct options *o, enum option_verb verb);
  */
 int store_new(const char *ct, char **ret);
 int store_newest(const char *ct, char **ret);
-/* A dump into store_new()'s directory failed: only its log is kept, as STORE_DIR/NAME/failed.log. */
-void store_failed(const struct options *o);
+/* Make the directory of @ct, for what store_new() says. Negative errno, logged. */
+int store_make(const char *ct);
 
 /* What this kernel can do, by the names "criu check --feature" knows too. */
 struct feature {

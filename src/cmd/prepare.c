@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,23 +44,6 @@ static int make_absolute(char **path, const char *base)
 		return log_oom();
 	free(*path);
 	*path = full;
-	return 0;
-}
-
-static int make_dir(const char *path)
-{
-	_cleanup_free_ char *p = strdup(path);
-
-	if (!p)
-		return log_oom();
-	for (char *s = strchr(p + 1, '/'); s; s = strchr(s + 1, '/')) {
-		*s = 0;
-		if (mkdir(p, 0700) < 0 && errno != EEXIST)
-			return log_errno(errno, "%s: cannot make the directory", p);
-		*s = '/';
-	}
-	if (mkdir(p, 0700) < 0 && errno != EEXIST)
-		return log_errno(errno, "%s: cannot make the directory", p);
 	return 0;
 }
 
@@ -104,9 +88,16 @@ static int open_log(struct options *o)
 		log_to(STDOUT_FILENO);
 		return 0;
 	}
-	fd = open(o->log_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	fd = open(o->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return log_errno(errno, "%s: cannot write the log", o->log_file);
+	if (streq(o->verb, "dump") && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		log_error("%s: another dump is writing there; choose another directory", o->log_file);
+		close(fd);
+		return -EBUSY;
+	}
+	if (ftruncate(fd, 0) < 0 && errno != EINVAL) /* a pipe, a terminal */
+		log_warn("%s: %s", o->log_file, strerror(errno));
 	log_to(fd_high(fd));
 	return 0;
 }
@@ -119,13 +110,6 @@ int cmd_paths(struct options *o, const char *log_name)
 		err = absolute_scripts(o);
 	if (err < 0)
 		return err;
-	if (streq(o->verb, "dump") && o->images_dir && !o->criu) {
-		err = image_place_check(o->images_dir);
-		if (err == 0)
-			err = make_dir(o->images_dir);
-		if (err < 0)
-			return err;
-	}
 	if (chdir(o->work_dir) < 0)
 		return log_errno(errno, "%s: the work directory", o->work_dir);
 	if (!o->log_file && log_name) {

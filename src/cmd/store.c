@@ -69,15 +69,15 @@ int store_newest(const char *ct, char **ret)
 	return -ENOENT;
 }
 
-void store_failed(const struct options *o)
+int store_make(const char *ct)
 {
-	_cleanup_free_ char *log = xasprintf("%s/dump.log", o->images_dir);
-	_cleanup_free_ char *kept = xasprintf(STORE_DIR "/%s/failed.log", o->ct);
+	_cleanup_free_ char *path = xasprintf(STORE_DIR "/%s", ct);
 
-	if (log && kept && rename(log, kept) == 0 && rmdir(o->images_dir) == 0)
-		log_error("the log is " STORE_DIR "/%s/failed.log", o->ct);
-	else if (rmdir(o->images_dir) < 0 && errno != ENOENT && errno != ENOTEMPTY)
-		log_errno(errno, "%s", o->images_dir);
+	if (!path)
+		return log_oom();
+	if ((mkdir(STORE_DIR, 0700) < 0 && errno != EEXIST) || (mkdir(path, 0700) < 0 && errno != EEXIST))
+		return log_errno(errno, "%s: cannot make the directory", path);
+	return 0;
 }
 
 static uint64_t files_size(const char *path)

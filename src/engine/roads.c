@@ -8,9 +8,11 @@
 #include "base/log.h"
 #include "engine/stage.h"
 
+#define FILES_NEEDED 64 /* for a small task */
+
 int engine_limits(void)
 {
-	struct rlimit lim;
+	struct rlimit lim = { .rlim_cur = RLIM_INFINITY };
 
 	if (geteuid() != 0) {
 		log_error("this needs root");
@@ -19,6 +21,13 @@ int engine_limits(void)
 	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
 		lim.rlim_cur = lim.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+	if (lim.rlim_cur < FILES_NEEDED) {
+		log_error("only %llu open files are allowed (ulimit -n); at least %d are needed, and as many "
+			  "as the "
+			  "tasks have",
+			  (unsigned long long)lim.rlim_cur, FILES_NEEDED);
+		return -EMFILE;
 	}
 	return 0;
 }

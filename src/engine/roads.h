@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* Root, and as many descriptors as the hard limit allows: every description of the tree is open in ours too.
+/* Root, enough descriptors, and as many descriptors as the hard limit allows: every description of the tree
+ * is open in ours too.
  */
 int engine_limits(void);
 /*

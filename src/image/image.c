@@ -72,14 +72,24 @@ static bool left_by_a_dump(const char *name)
 	return false;
 }
 
+static int check_vacant(int dirfd, const char *path)
+{
+	if (faccessat(dirfd, INVENTORY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		log_error("%s: holds an image already (" INVENTORY_NAME "); choose another directory", path);
+		return -EEXIST;
+	}
+	return errno == ENOENT ? 0 : log_errno(errno, "%s/" INVENTORY_NAME, path);
+}
+
 int image_place_check(const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *de;
-	int err = 0;
+	int err;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : log_errno(errno, "%s", path);
+	err = check_vacant(dirfd(dir), path);
 	while (err == 0 && (de = readdir(dir))) {
 		if (left_by_a_dump(de->d_name))
 			continue;
@@ -89,30 +99,6 @@ int image_place_check(const char *path)
 	}
 	closedir(dir);
 	return err;
-}
-
-/* mkdir -p; *ret_made: the last directory is new. */
-static int make_dirs(const char *path, bool *ret_made)
-{
-	_cleanup_free_ char *p = strdup(path);
-	bool made = false;
-
-	if (!p)
-		return -ENOMEM;
-	for (char *s = p + 1; *p && *s; s++) {
-		if (*s != '/')
-			continue;
-		*s = 0;
-		if (mkdir(p, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		*s = '/';
-	}
-	if (mkdir(p, 0700) == 0)
-		made = true;
-	else if (errno != EEXIST)
-		return -errno;
-	*ret_made = made;
-	return 0;
 }
 
 static struct image *image_new(const char *path)
@@ -132,10 +118,11 @@ static struct image *image_new(const char *path)
 
 static int create_in(struct image *img)
 {
-	int err = make_dirs(img->path, &img->made_dir);
+	int err;
 
-	if (err < 0)
-		return log_errno(err, "%s: cannot make the directory", img->path);
+	img->made_dir = mkdir(img->path, 0700) == 0;
+	if (!img->made_dir && errno != EEXIST)
+		return log_errno(errno, "%s: cannot make the directory", img->path);
 	img->dirfd = open(img->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (img->dirfd < 0)
 		return log_errno(errno, "%s", img->path);
@@ -144,15 +131,9 @@ static int create_in(struct image *img)
 		log_error("%s: another dump is writing there; choose another directory", img->path);
 		return -EBUSY;
 	}
-	if (faccessat(img->dirfd, INVENTORY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		log_error("%s: holds an image already (" INVENTORY_NAME "); choose another directory",
-			  img->path);
-		return -EEXIST;
-	}
-	if (errno != ENOENT)
-		return log_errno(errno, "%s/" INVENTORY_NAME, img->path);
-	img->ours = true;
-	return 0;
+	err = check_vacant(img->dirfd, img->path);
+	img->ours = err >= 0;
+	return err;
 }
 
 int image_create(const char *path, struct image **ret)

@@ -25,10 +25,11 @@ struct image_file;
 
 /*
  * Could a dump go to the directory @path? It may be absent, or hold what a dump that was cut short and logs
- * leave; -ENOTEMPTY when there is anything else. Nothing is changed.
+ * leave; -EEXIST: an image, -ENOTEMPTY: anything else. Nothing is changed.
  */
 int image_place_check(const char *path);
-/* A new image in the directory @path (made if absent; must hold no inventory), for writing. */
+/* A new image in the directory @path (made if absent, but not its parents; must hold no inventory), for
+ * writing. */
 int image_create(const char *path, struct image **ret);
 /*
  * An existing image for reading: the inventory is read, every file's presence, size and checksum

@@ -340,7 +340,7 @@ case_drain_balancer() {
 	stand_in_balancer "No such server."
 	"$CTCR" dump --ct "$CT" -D "$DIR/img" --action-script "$EXAMPLES/drain-balancer" > "$DIR/out" 2>&1 &&
 		fail "dumped, though the balancer knows no such server"
-	grep -q "No such server" "$DIR/img/dump.log" || fail "it does not say why"
+	grep -q "No such server" "$DIR/img.failed.log" || fail "it does not say why"
 	unharmed "not drained"
 	stand_in_balancer ""
 	rm -rf "$DIR/balancer" "$DIR/img"

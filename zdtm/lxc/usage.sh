@@ -92,6 +92,45 @@ case_restores() {
 	kill -0 "$pid" || fail "restored elsewhere"
 }
 
+# A dump that fails leaves the place as it found it; its log, if that says more than was shown, beside it.
+case_left() {
+	local before
+	begin
+	before=$(find . | sort)
+	no "No such file" "$CTCR" dump -t "$pid" -D a/b/c
+	CTCR_FAIL_STAGE=memory no "CTCR_FAIL_STAGE" "$CTCR" dump -t "$pid" -D new/
+	[ "$(find . | sort)" = "$before" ] || fail "left: $(find . | sort)"
+	mkdir old
+	echo theirs > old/notes.log
+	before=$(find . | sort)
+	CTCR_FAIL_STAGE=memory no "CTCR_FAIL_STAGE" "$CTCR" dump -t "$pid" -D old
+	[ "$(find . | sort)" = "$before" ] || fail "left in a directory of others: $(find . | sort)"
+	printf '#!/bin/sh\necho the script has its reasons\n[ $CRTOOLS_SCRIPT_ACTION != post-dump ]\n' > script
+	chmod +x script
+	for dir in old ./new/; do
+		"$CTCR" dump -t "$pid" -D "$dir" --action-script ./script > out 2>&1 && fail "not refused"
+		dir=$(basename "$dir")
+		grep -q "the log is $DIR/$dir.failed.log\$" out || fail "where is the log? $(cat out)"
+		grep -q "has its reasons" "$dir.failed.log" || fail "the log: $(cat "$dir.failed.log")"
+		rm out "$dir.failed.log"
+	done
+	rm script
+	[ "$(find . | sort)" = "$before" ] || fail "left by a script's refusal: $(find . | sort)"
+	"$CTCR" dump -t "$pid" -D old --leave-running > out 2>&1 || fail "dump: $(cat out)"
+	echo "what it said" > old/dump.log
+	"$CTCR" dump -t "$pid" -D old > out 2>&1 && fail "dumped over an image"
+	[ "$(cat old/dump.log)" = "what it said" ] || fail "the log of another dump was written over"
+}
+
+# So few descriptors that nothing can be done with them.
+case_few_files() {
+	begin
+	no "open files" sh -c 'ulimit -n 8; exec "$@"' sh "$CTCR" dump -t "$pid" -D new
+	no "open files" sh -c 'ulimit -n 8; exec "$@"' sh "$CTCR" check -t "$pid"
+	[ ! -e new ] || fail "left a directory"
+	(ulimit -n 64 && "$CTCR" dump -t "$pid" -D new && "$CTCR" restore -d -D new) > out 2>&1 || fail "64 are enough: $(cat out)"
+}
+
 again() { # as no(), but an image is there
 	local text=$1 out status
 	shift
