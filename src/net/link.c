@@ -5,7 +5,7 @@
  * rtnetlink shows every link with its kind and the kind's own attributes (IFLA_INFO_DATA), which for
  * most kinds can be sent back as they are. Each link is made with its index, down and without a
  * master, after what it lies on; masters, ports, names and flags follow in a second pass.
- * Not restored: counters, ethtool settings, queue numbers. Refused: kinds not in the table, XDP
+ * Not restored: counters. Refused: kinds not in the table, XDP
  * programs.
  */
 #include <linux/if.h>
@@ -113,7 +113,7 @@ int link_parse(const struct nlmsghdr *h, struct link_info *ret)
 {
 	struct link_info l = { 0 };
 	const struct nlattr *info;
-	int err = rtnl_attrs(h, sizeof(struct ifinfomsg), l.tb, IFLA_MAX);
+	int err = rtnl_attrs(h, sizeof(struct ifinfomsg), l.tb, LINK_ATTR_MAX);
 
 	if (err < 0)
 		return err;
@@ -239,6 +239,10 @@ static int dump_common(const struct link_info *l, LinkEntry *m)
 	m->txqlen = rtnl_u32(l->tb[IFLA_TXQLEN], 0);
 	m->master = rtnl_u32(l->tb[IFLA_MASTER], 0);
 	m->has_master = m->master;
+	m->num_tx_queues = rtnl_u32(l->tb[IFLA_NUM_TX_QUEUES], 0);
+	m->has_num_tx_queues = m->num_tx_queues;
+	m->num_rx_queues = rtnl_u32(l->tb[IFLA_NUM_RX_QUEUES], 0);
+	m->has_num_rx_queues = m->num_rx_queues;
 	m->group = rtnl_u32(l->tb[IFLA_GROUP], 0);
 	m->has_group = m->group;
 	m->name = strdup(l->name);
@@ -248,7 +252,7 @@ static int dump_common(const struct link_info *l, LinkEntry *m)
 	    dump_bytes(l->tb[IFLA_ADDRESS], &m->has_address, &m->address) < 0 ||
 	    dump_bytes(l->info[IFLA_INFO_DATA], &m->has_info_data, &m->info_data) < 0 ||
 	    dump_bytes(l->info[IFLA_INFO_SLAVE_DATA], &m->has_slave_data, &m->slave_data) < 0 ||
-	    dump_altnames(l, m) < 0 || dump_inet6(l, m) < 0)
+	    dump_altnames(l, m) < 0 || dump_inet6(l, m) < 0 || attrs_dump(l, m) < 0)
 		return log_oom();
 	return 0;
 }
@@ -266,6 +270,8 @@ static int dump_host_peer(struct net_dump *n, PeerEntry *p)
 	p->mtu = rtnl_u32(l.tb[IFLA_MTU], 0);
 	if (!p->name || dump_bytes(l.tb[IFLA_ADDRESS], &p->has_address, &p->address) < 0)
 		return log_oom();
+	if (n->host_ethtool >= 0 && settings_dump(n->host_ethtool, l.name, &p->settings) < 0)
+		return -ENOMEM;
 	if (rtnl_u32(l.tb[IFLA_MASTER], 0) &&
 	    rtnl_link(&n->host, NULL, rtnl_u32(l.tb[IFLA_MASTER], 0), &up) == 0 &&
 	    link_parse(up, &master) == 0) {
@@ -349,6 +355,8 @@ static int link_dump(struct net_dump *n, const struct link_info *l)
 	link_entry__init(m);
 	n->msg->links[n->msg->n_links++] = m;
 	ret = dump_common(l, m);
+	if (ret == 0 && n->ethtool >= 0)
+		ret = settings_dump(n->ethtool, m->name, &m->settings);
 	if (ret == 0)
 		ret = dump_peer(n, l, m);
 	return ret;

@@ -15,6 +15,11 @@
 struct netlock_ns;
 struct sysctl_reader;
 
+/* Newer than the headers of Debian 12. */
+#define IFLA_GSO_IPV4_MAX_SIZE 63 /* since 6.3 */
+#define IFLA_GRO_IPV4_MAX_SIZE 64
+#define LINK_ATTR_MAX 64
+
 /* The locks of a run; on dump also what is read beside other work. */
 struct netlock {
 	struct netlock_ns **v; /* dump: one of each namespace, NULL without a lock; restore: empty */
@@ -30,6 +35,7 @@ struct net_dump {
 	struct rtnl rt; /* inside it */
 	struct rtnl host; /* in the coordinator's own */
 	int host_fd;
+	int ethtool, host_ethtool; /* sockets for SIOCETHTOOL, -1: none */
 	NetEntry *msg;
 };
 
@@ -73,7 +79,7 @@ struct net_store {
 /* A RTM_NEWLINK message taken apart; points into it. */
 struct link_info {
 	const struct ifinfomsg *ifi;
-	const struct nlattr *tb[IFLA_MAX + 1];
+	const struct nlattr *tb[LINK_ATTR_MAX + 1];
 	const struct nlattr *info[IFLA_INFO_MAX + 1];
 	const char *name;
 	const char *kind; /* "lo", "phys" where the kernel names none */
@@ -112,9 +118,7 @@ int links_down(struct rtnl *rt); /* all but loopback */
 const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len);
 /* IPv6 address generation and token, by netlink. */
 int link_set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token);
-/* The same for tun links, whose carrier comes with the descriptors. */
-int links_finish_late(struct rnet *n);
-int links_finish(struct rnet *n); /* IPv6 address generation back on, as it was */
+int links_finish(struct rnet *n); /* all carriers are there: IPv6 address generation back on, as it was */
 /* "OUT[@BRIDGE]" of --veth-pair; -EINVAL. */
 int veth_parse(const char *text, char name[16], char bridge[16]);
 const LinkEntry *link_entry(const NetEntry *m, uint32_t index);
@@ -129,6 +133,16 @@ int link_do(struct rtnl *rt, struct rtnl_req *q, const char *name, const char *w
 int link_set_attrs(struct rnet *n, const LinkEntry *m);
 /* A nested attribute by bounds-checked steps; end with mnl_attr_nest_end(). NULL when full. */
 struct nlattr *rtnl_nest(struct rtnl_req *q, uint16_t type);
+
+/* What ethtool shows of @name in the namespace of @sock; what differs on the link made again, or a warning.
+ */
+int settings_dump(int sock, const char *name, LinkSettings **ret);
+void settings_restore(int sock, const char *name, const LinkSettings *m);
+/* Is the link to be made with the number of queues it had? */
+bool settings_queues(const LinkEntry *m);
+/* Attributes of any link that have a default of the driver's. */
+int attrs_dump(const struct link_info *l, LinkEntry *m);
+int attrs_restore(struct rnet *n, const LinkEntry *m);
 
 /* How @n calls the namespace @ns_fd, given an id first if it has none yet: >= 0, or errno. */
 int nsid_of(struct rnet *n, int ns_fd);
@@ -163,6 +177,10 @@ void sysctls_free(struct sysctl_reader *s);
 int sysctls_dump(struct net_dump *n);
 int sysctls_plan(struct rnet *n);
 int sysctls_restore(struct rnet *n);
+int tc_survey(struct net_dump *n);
+int tc_dump(struct net_dump *n);
+int tc_plan(struct rnet *n);
+int tc_restore(struct rnet *n); /* links are there, and down */
 int nft_dump(struct net_dump *n);
 int nft_restore(struct rnet *n);
 int xtables_survey(struct net_dump *n);

@@ -31,6 +31,12 @@ int link_begin(struct rtnl_req *q, const LinkEntry *m)
 		ret = rtnl_put(q, IFLA_TXQLEN, &m->txqlen, 4);
 	if (ret == 0 && m->has_group)
 		ret = rtnl_put(q, IFLA_GROUP, &m->group, 4);
+	if (!settings_queues(m))
+		return ret;
+	if (ret == 0 && m->has_num_tx_queues)
+		ret = rtnl_put(q, IFLA_NUM_TX_QUEUES, &m->num_tx_queues, 4);
+	if (ret == 0 && m->has_num_rx_queues)
+		ret = rtnl_put(q, IFLA_NUM_RX_QUEUES, &m->num_rx_queues, 4);
 	return ret;
 }
 
@@ -275,6 +281,8 @@ int links_make(struct restore *r, struct rnet *n)
 		ret = link_set(n, n->order[i]);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = link_set_port(n, n->order[i]);
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		ret = attrs_restore(n, n->order[i]);
 	return ret;
 }
 

@@ -61,10 +61,8 @@ static int link_up(struct rnet *n, const LinkEntry *m)
  * sent; asked for the link's state it does so at once (ethtool_op_get_link()). Of no consequence if
  * it cannot be asked.
  */
-static void settle(struct rnet *n)
+static void settle(struct rnet *n, int sock)
 {
-	_cleanup_close_ int sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
-
 	for (size_t i = 0; sock >= 0 && i < n->msg->n_links; i++) {
 		struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
 		struct ifreq ifr = { .ifr_data = (void *)&value };
@@ -78,39 +76,36 @@ static void settle(struct rnet *n)
 
 int links_up(struct rnet *n)
 {
+	_cleanup_close_ int sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
 	int ret = 0;
 
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = link_up(n, n->order[i]);
-	settle(n);
+	/* Now, as veth switches its carrier when the number of queues changes, even of links that are down.
+	 */
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
+		settings_restore(sock, n->order[i]->name, n->order[i]->settings);
+	settle(n, sock);
 	return ret;
 }
 
-static int finish(struct rnet *n, bool tun)
-{
-	settle(n); /* masters follow their ports */
-	for (size_t i = 0; i < n->msg->n_links; i++) {
-		const LinkEntry *m = n->msg->links[i];
-		int ret;
-
-		if (!m->has_addr_gen_mode || streq(m->kind, "tun") != tun)
-			continue;
-		ret = link_set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
+/*
+ * IPv6 address generation as it was. A link that gets its carrier while it is on would get an address of
+ * the kernel's making: so this is done when all namespaces are there and descriptors are attached (tun), and
+ * what the kernel has yet to notice is noticed first: by ports, by what lies on them, by what lies on that.
+ */
 int links_finish(struct rnet *n)
 {
-	return finish(n, false);
-}
+	_cleanup_close_ int sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
+	int ret = 0;
 
-int links_finish_late(struct rnet *n)
-{
-	for (size_t i = 0; i < n->msg->n_links; i++)
-		if (streq(n->msg->links[i]->kind, "tun"))
-			return finish(n, true);
-	return 0;
+	for (int i = 0; i < 3; i++)
+		settle(n, sock);
+	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++) {
+		const LinkEntry *m = n->msg->links[i];
+
+		if (m->has_addr_gen_mode)
+			ret = link_set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
+	}
+	return ret;
 }

@@ -12,6 +12,7 @@
 #include <linux/if.h>
 #include <linux/veth.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -145,6 +146,7 @@ struct other_end {
 	const uint8_t *address;
 	size_t address_len;
 	uint32_t mtu;
+	uint32_t tx_queues, rx_queues; /* 0: the kernel chooses */
 	int ns_fd; /* -1: the same namespace */
 };
 
@@ -167,6 +169,10 @@ static int put_peer(struct rtnl_req *q, const struct other_end *e)
 		ret = rtnl_put(q, IFLA_ADDRESS, e->address, e->address_len);
 	if (ret == 0 && e->mtu)
 		ret = rtnl_put(q, IFLA_MTU, &e->mtu, 4);
+	if (ret == 0 && e->tx_queues)
+		ret = rtnl_put(q, IFLA_NUM_TX_QUEUES, &e->tx_queues, 4);
+	if (ret == 0 && e->rx_queues)
+		ret = rtnl_put(q, IFLA_NUM_RX_QUEUES, &e->rx_queues, 4);
 	if (ret == 0 && e->ns_fd >= 0)
 		ret = rtnl_put(q, IFLA_NET_NS_FD, &e->ns_fd, 4);
 	mnl_attr_nest_end(&q->h, peer);
@@ -201,6 +207,11 @@ static int setup_host_end(struct restore *r, const LinkEntry *m, const struct wa
 	if (!GROW(s->ends, s->n_ends))
 		return log_oom();
 	s->ends[s->n_ends++] = (struct host_end){ .index = ifi.ifi_index, .name = strdup(w->name) };
+	if (m->peer && m->peer->settings) {
+		_cleanup_close_ int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		settings_restore(sock, w->name, m->peer->settings);
+	}
 	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
 	if (w->bridge[0]) {
 		ret = rtnl_link(&s->host, w->bridge, 0, &br);
@@ -295,6 +306,8 @@ static int veth_make(struct restore *r, struct rnet *n, const LinkEntry *m)
 		e.index = WAITING_INDEX + n->n_waiting++;
 	}
 	e.mtu = o->mtu;
+	e.tx_queues = settings_queues(o) ? o->num_tx_queues : 0;
+	e.rx_queues = settings_queues(o) ? o->num_rx_queues : 0;
 	e.address = o->address.data;
 	e.address_len = o->has_address ? o->address.len : 0;
 	return make_pair(n, m, &e);

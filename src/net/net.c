@@ -5,8 +5,10 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/netns.h"
 #include "image/image.h"
 #include "net/link.h"
 
@@ -17,6 +19,8 @@ static void net_dump_close(struct net_dump *n)
 	rtnl_close(&n->rt);
 	rtnl_close(&n->host);
 	close_fd(&n->host_fd);
+	close_fd(&n->ethtool);
+	close_fd(&n->host_ethtool);
 	if (n->msg)
 		net_entry__free_unpacked(n->msg, NULL);
 	n->msg = NULL;
@@ -26,7 +30,9 @@ static int net_dump_open(struct dump *d, const struct ns *ns, struct net_dump *n
 {
 	int ret;
 
-	*n = (struct net_dump){ .d = d, .ns = ns, .rt.fd = -1, .host.fd = -1, .host_fd = -1 };
+	*n = (struct net_dump){
+		.d = d, .ns = ns, .rt.fd = -1, .host.fd = -1, .host_fd = -1, .ethtool = -1, .host_ethtool = -1
+	};
 	n->msg = malloc(sizeof(*n->msg));
 	if (!n->msg)
 		return log_oom();
@@ -36,7 +42,12 @@ static int net_dump_open(struct dump *d, const struct ns *ns, struct net_dump *n
 	ret = n->host_fd < 0 ? n->host_fd : rtnl_open(-1, &n->host);
 	if (ret == 0)
 		ret = rtnl_open(ns->fd, &n->rt);
-	return ret < 0 ? log_errno(ret, "network namespace %u", ns->id) : 0;
+	if (ret < 0)
+		return log_errno(ret, "network namespace %u", ns->id);
+	/* Without them links have no such settings. */
+	n->ethtool = netns_socket(ns->fd, AF_INET, SOCK_DGRAM, 0);
+	n->host_ethtool = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return 0;
 }
 
 static int survey_links(struct net_dump *n)
@@ -58,28 +69,6 @@ static int survey_links(struct net_dump *n)
 	return ret < 0 ? log_errno(ret, "network namespace %u: links", n->msg->ns_id) : 0;
 }
 
-/* Traffic control that somebody set up: what the kernel makes by itself has no handle. */
-static int survey_qdiscs(struct net_dump *n)
-{
-	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
-	int ret = rtnl_list_family(&n->rt, RTM_GETQDISC, AF_UNSPEC, sizeof(struct tcmsg), &list);
-
-	for (size_t i = 0; i < list.n && ret == 0; i++) {
-		const struct tcmsg *tc = mnl_nlmsg_get_payload(list.v[i]);
-		const struct nlattr *tb[TCA_MAX + 1] = { 0 };
-		const char *kind;
-
-		if (rtnl_attrs(list.v[i], sizeof(*tc), tb, TCA_MAX) < 0 || !tc->tcm_handle)
-			continue;
-		kind = rtnl_str(tb[TCA_KIND]);
-		ret = dump_obstacle(
-			n->d,
-			"link %d has a queueing discipline (%s %x:), which is not supported; tc qdisc del",
-			tc->tcm_ifindex, kind ? kind : "?", tc->tcm_handle >> 16);
-	}
-	return ret == -EOPNOTSUPP ? 0 : ret;
-}
-
 int net_survey(struct dump *d)
 {
 	int ret = 0;
@@ -88,14 +77,16 @@ int net_survey(struct dump *d)
 		_cleanup_(net_dump_close) struct net_dump n;
 
 		if (d->ns[i]->kind != NS_NET) {
-			n = (struct net_dump){ .rt.fd = -1, .host.fd = -1, .host_fd = -1 };
+			n = (struct net_dump){
+				.rt.fd = -1, .host.fd = -1, .host_fd = -1, .ethtool = -1, .host_ethtool = -1
+			};
 			continue;
 		}
 		ret = net_dump_open(d, d->ns[i], &n);
 		if (ret == 0)
 			ret = survey_links(&n);
 		if (ret == 0)
-			ret = survey_qdiscs(&n);
+			ret = tc_survey(&n);
 		if (ret == 0)
 			ret = rules_survey(&n);
 		if (ret == 0)
@@ -107,8 +98,8 @@ int net_survey(struct dump *d)
 static int dump_contents(struct net_dump *n)
 {
 	static int (*const parts[])(struct net_dump * n) = {
-		nsids_dump,	 links_dump,   addrs_dump, routes_dump,	 rules_dump,
-		neighbours_dump, sysctls_dump, nft_dump,   xtables_dump, conntrack_dump,
+		nsids_dump,   links_dump, addrs_dump,	routes_dump,	rules_dump, neighbours_dump,
+		sysctls_dump, nft_dump,	  xtables_dump, conntrack_dump, tc_dump,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

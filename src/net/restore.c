@@ -106,6 +106,8 @@ int net_plan(struct restore *r)
 		if (ret == 0)
 			ret = sysctls_plan(&s->nets[i]);
 		if (ret == 0)
+			ret = tc_plan(&s->nets[i]);
+		if (ret == 0)
 			ret = xtables_plan(&s->nets[i]);
 	}
 	return ret;
@@ -160,9 +162,9 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore,    nft_restore,      xtables_restore,	 links_up,
-		addrs_restore,	    nexthops_restore, routes_restore,	 rules_restore,
-		neighbours_restore, links_finish,     conntrack_restore,
+		sysctls_restore, nft_restore,	     xtables_restore,	tc_restore,
+		links_up,	 addrs_restore,	     nexthops_restore,	routes_restore,
+		rules_restore,	 neighbours_restore, conntrack_restore,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);
@@ -179,7 +181,7 @@ int net_finish(struct restore *r)
 {
 	for (size_t i = 0; r->net && i < r->net->n_nets; i++)
 		if (r->net->nets[i].configured) {
-			links_finish_late(&r->net->nets[i]);
+			links_finish(&r->net->nets[i]);
 			net_announce(&r->net->nets[i]);
 		}
 	return 0;
