@@ -21,6 +21,8 @@ struct sock_table;
 struct cgroup_table;
 struct mem_table;
 struct infection;
+struct task_said;
+struct thread_said;
 struct netlock;
 
 enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE };
@@ -28,6 +30,7 @@ enum task_state { TASK_RUNNING, TASK_STOPPED, TASK_ZOMBIE };
 struct task_thread {
 	pid_t tid; /* in the coordinator's pid namespace */
 	struct infection *inf; /* registers saved, way home laid; remote/infect.h */
+	struct thread_said *said; /* of tasks_ask(); NULL before */
 	ThreadEntry *msg; /* begun while it was stopped, finished by tasks_dump() */
 };
 
@@ -41,6 +44,7 @@ struct task {
 	struct task_thread *threads; /* leader first */
 	size_t n_threads;
 	struct remote *hand; /* the executor in the leader; NULL for zombies and before infect */
+	struct task_said *said; /* of tasks_ask(); NULL before */
 	TaskEntry *msg; /* begun while it was stopped */
 	uint32_t mm_id, files_id, fs_id, sighand_id; /* from 1; same id = shared object (kcmp) */
 	bool mm_first, files_first, fs_first, sighand_first; /* the first holder dumps it */

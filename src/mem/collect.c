@@ -399,29 +399,58 @@ static int collect_exe(struct dump *d, struct mm *m)
 	return file_remember(d->mem, &key);
 }
 
-static int collect_by_hand(struct mm *m)
+/* What a task itself says of its memory: the batch, and where its answers will be. */
+struct mm_batch {
+	const struct remote_call *brk, *mdwe, *merge, *bar;
+	struct policy_question policy;
+};
+
+static void ask_mm(const struct mm *m, struct mm_batch *b)
 {
 	struct remote *hand = m->task->hand;
-	const struct remote_call *brk = remote_call(hand, SYS_brk, 0);
-	const struct remote_call *mdwe = remote_try(hand, SYS_prctl, CTCR_PR_GET_MDWE, 0, 0, 0, 0);
-	const struct remote_call *merge = remote_try(hand, SYS_prctl, CTCR_PR_GET_MEMORY_MERGE, 0, 0, 0, 0);
-	const struct remote_call *bar =
-		remote_try(hand, SYS_membarrier, CTCR_MEMBARRIER_GET_REGISTRATIONS, 0, 0);
-	int ret = remote_run(hand);
 
-	if (ret < 0)
-		return log_errno(ret, "pid %d: cannot ask for its break", m->task->pid);
-	m->msg->brk = brk->ret;
-	if (mdwe->ret > 0) {
+	b->brk = remote_call(hand, SYS_brk, 0);
+	b->mdwe = remote_try(hand, SYS_prctl, CTCR_PR_GET_MDWE, 0, 0, 0, 0);
+	b->merge = remote_try(hand, SYS_prctl, CTCR_PR_GET_MEMORY_MERGE, 0, 0, 0, 0);
+	b->bar = remote_try(hand, SYS_membarrier, CTCR_MEMBARRIER_GET_REGISTRATIONS, 0, 0);
+	policy_ask(m, &b->policy);
+}
+
+static int take_mm(struct mm *m, struct mm_batch *b)
+{
+	m->msg->brk = b->brk->ret;
+	if (b->mdwe->ret > 0) {
 		m->msg->has_mdwe = true;
-		m->msg->mdwe = mdwe->ret;
+		m->msg->mdwe = b->mdwe->ret;
 	}
-	m->msg->has_memory_merge = m->msg->memory_merge = merge->ret == 1;
-	if (bar->ret > 0) {
+	m->msg->has_memory_merge = m->msg->memory_merge = b->merge->ret == 1;
+	if (b->bar->ret > 0) {
 		m->msg->has_membarrier = true;
-		m->msg->membarrier = bar->ret;
+		m->msg->membarrier = b->bar->ret;
 	}
-	return 0;
+	return policy_take(m, &b->policy);
+}
+
+/* All at once: waking tasks one after the other takes longer than what they do. */
+static int collect_by_hands(struct mem_table *tab)
+{
+	_cleanup_free_ struct mm_batch *b = calloc(tab->n_mms + 1, sizeof(*b));
+	_cleanup_free_ struct remote **hands = calloc(tab->n_mms + 1, sizeof(*hands));
+	size_t which;
+	int ret;
+
+	if (!b || !hands)
+		return log_oom();
+	for (size_t i = 0; i < tab->n_mms; i++) {
+		hands[i] = tab->mms[i].task->hand;
+		ask_mm(&tab->mms[i], &b[i]);
+	}
+	ret = remote_run_all(hands, tab->n_mms, &which);
+	if (ret < 0)
+		return log_errno(ret, "pid %d: cannot ask for its memory", hands[which]->pid);
+	for (size_t i = 0; ret >= 0 && i < tab->n_mms; i++)
+		ret = take_mm(&tab->mms[i], &b[i]);
+	return ret;
 }
 
 static int collect_mm(struct dump *d, struct task *t)
@@ -446,16 +475,12 @@ static int collect_mm(struct dump *d, struct task *t)
 	if (ret >= 0)
 		ret = collect_exe(d, m);
 	if (ret >= 0)
-		ret = collect_by_hand(m);
-	if (ret >= 0)
 		ret = mm_read_vmas(t, &m->vmas, &flags);
 	if (ret >= 0 && flags & VF_LOCKED) { /* what is mapped now is locked: mlockall(MCL_FUTURE) */
 		m->msg->has_lock_future = true;
 		m->msg->lock_future = MCL_FUTURE | (flags & VF_LOCKONFAULT ? MCL_ONFAULT : 0);
 	}
-	if (ret >= 0)
-		ret = collect_areas(d, m);
-	return ret < 0 ? ret : policy_collect(m);
+	return ret < 0 ? ret : collect_areas(d, m);
 }
 
 int mem_collect(struct dump *d)
@@ -474,7 +499,7 @@ int mem_collect(struct dump *d)
 		if (ret < 0)
 			return ret;
 	}
-	return 0;
+	return collect_by_hands(d->mem);
 }
 
 static void free_msg(void *msg)

@@ -66,8 +66,18 @@ int pages_copy(struct dump *d, struct mem_table *tab, PagesEntry *ret);
 
 /* ---- NUMA policies ---- */
 
-/* Ask for the policies of @m and its areas. Logs. */
-int policy_collect(struct mm *m);
+/*
+ * The policies of @m and its areas: policy_ask() adds to the batch of m's hand, with q->from 0; policy_take()
+ * notes the answers when it was run, and asks for the areas that had no room in it. Logs.
+ */
+struct policy_answer;
+struct policy_question {
+	size_t from, n; /* areas */
+	struct policy_answer *answers; /* of them, then the task's own */
+	const struct remote_call *first, *own;
+};
+void policy_ask(const struct mm *m, struct policy_question *q);
+int policy_take(struct mm *m, struct policy_question *q);
 bool policy_equal(const PolicyEntry *a, const PolicyEntry *b);
 bool policy_valid(const PolicyEntry *p);
 /* mbind of an area (before its pages come), set_mempolicy of the task. Logs. */

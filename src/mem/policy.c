@@ -46,18 +46,18 @@ static int set_policy(const struct policy *p, PolicyEntry **ret)
 }
 
 /* In the hand's arena: the answer to one question. */
-struct answer {
+struct policy_answer {
 	struct policy policy;
 	int32_t mode;
 };
 
-static const struct remote_call *ask(struct remote *h, struct answer *a, uint64_t addr)
+static const struct remote_call *ask(struct remote *h, struct policy_answer *a, uint64_t addr)
 {
 	return remote_try(h, SYS_get_mempolicy, remote_addr(h, &a->mode), remote_addr(h, a->policy.nodes),
 			  NODES, addr, addr ? MPOL_F_ADDR : 0);
 }
 
-static struct policy *answer_of(struct answer *a)
+static struct policy *answer_of(struct policy_answer *a)
 {
 	a->policy.mode = (uint32_t)a->mode;
 	return &a->policy;
@@ -65,47 +65,54 @@ static struct policy *answer_of(struct answer *a)
 
 #define AREAS_AT_ONCE 256
 
-/* Areas from @from on; how many were asked. */
-static int collect_some(struct mm *m, size_t from, size_t *ret_n)
+void policy_ask(const struct mm *m, struct policy_question *q)
 {
 	struct remote *h = m->task->hand;
-	size_t n = MIN(m->msg->n_areas - from, (size_t)AREAS_AT_ONCE);
-	struct answer *a = remote_alloc(h, n * sizeof(*a));
-	const struct remote_call *calls[AREAS_AT_ONCE] = { NULL };
-	int ret;
 
-	for (size_t i = 0; i < n; i++)
-		calls[i] = ask(h, &a[i], m->msg->areas[from + i]->start);
-	ret = remote_run(h);
-	if (ret < 0)
-		return log_errno(ret, "pid %d: cannot ask for NUMA policies", m->task->pid);
-	for (size_t i = 0; ret >= 0 && i < n; i++) {
-		const struct policy *p = answer_of(&a[i]);
+	q->n = MIN(m->msg->n_areas - q->from, (size_t)AREAS_AT_ONCE);
+	q->answers = remote_alloc(h, (q->n + 1) * sizeof(*q->answers));
+	q->own = ask(h, &q->answers[q->n], 0);
+	for (size_t i = 0; i < q->n; i++) {
+		const struct remote_call *c = ask(h, &q->answers[i], m->msg->areas[q->from + i]->start);
 
-		if (calls[i]->ret == 0 && p->mode != MPOL_DEFAULT &&
-		    m->msg->areas[from + i]->kind != AREA_KIND__VDSO)
-			ret = set_policy(p, &m->msg->areas[from + i]->policy);
+		if (i == 0)
+			q->first = c;
 	}
-	*ret_n = n;
+}
+
+static int take_areas(struct mm *m, const struct policy_question *q)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < q->n; i++) {
+		AreaEntry *a = m->msg->areas[q->from + i];
+		const struct policy *p = answer_of(&q->answers[i]);
+
+		if (q->first[i].ret == 0 && p->mode != MPOL_DEFAULT && a->kind != AREA_KIND__VDSO)
+			ret = set_policy(p, &a->policy);
+	}
 	return ret;
 }
 
-int policy_collect(struct mm *m)
+int policy_take(struct mm *m, struct policy_question *q)
 {
-	struct remote *h = m->task->hand;
-	struct answer *a = remote_alloc(h, sizeof(*a));
-	const struct remote_call *c = ask(h, a, 0);
-	int ret = remote_run(h);
-	size_t n;
+	struct policy *own = answer_of(&q->answers[q->n]);
+	int ret = 0;
 
-	if (ret < 0)
-		return log_errno(ret, "pid %d: cannot ask for its NUMA policy", m->task->pid);
-	if (c->ret < 0) /* a kernel without NUMA */
+	if (q->own->ret < 0) /* a kernel without NUMA */
 		return 0;
-	if (a->mode != MPOL_DEFAULT)
-		ret = set_policy(answer_of(a), &m->msg->policy);
-	for (size_t at = 0; ret >= 0 && at < m->msg->n_areas; at += n)
-		ret = collect_some(m, at, &n);
+	if (!q->from && own->mode != MPOL_DEFAULT)
+		ret = set_policy(own, &m->msg->policy);
+	while (ret >= 0) {
+		ret = take_areas(m, q);
+		q->from += q->n;
+		if (ret < 0 || q->from >= m->msg->n_areas)
+			break;
+		policy_ask(m, q);
+		ret = remote_run(m->task->hand);
+		if (ret < 0)
+			return log_errno(ret, "pid %d: cannot ask for NUMA policies", m->task->pid);
+	}
 	return ret;
 }
 

@@ -189,6 +189,27 @@ int remote_run(struct remote *r)
 	return ret < 0 ? ret : remote_finish(r);
 }
 
+int remote_run_all(struct remote *const *v, size_t n, size_t *ret_which)
+{
+	_cleanup_free_ int *started = calloc(n + 1, sizeof(*started));
+	int ret = 0;
+
+	*ret_which = 0;
+	if (!started)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		started[i] = v[i] ? remote_start(v[i]) : 0;
+	for (size_t i = 0; i < n; i++) {
+		int err = v[i] && started[i] >= 0 ? remote_finish(v[i]) : started[i];
+
+		if (err < 0 && ret >= 0) {
+			ret = err;
+			*ret_which = i;
+		}
+	}
+	return ret;
+}
+
 long remote_single(struct remote *r)
 {
 	int ret = remote_run(r);

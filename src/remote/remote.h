@@ -68,6 +68,9 @@ int remote_run(struct remote *r) _must_check_;
 /* The same in two parts, so that several tasks work at once. Every start needs its finish. */
 int remote_start(struct remote *r) _must_check_;
 int remote_finish(struct remote *r) _must_check_;
+/* The batches that were built in @v, all at once (NULL members are left out); *@ret_which: the first that
+ * fails. */
+int remote_run_all(struct remote *const *v, size_t n, size_t *ret_which) _must_check_;
 /* The call that ended the last batch, NULL if none. */
 const struct remote_call *remote_failed(const struct remote *r);
 

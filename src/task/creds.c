@@ -14,6 +14,7 @@
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "task/kinds.h"
+#include "task/said.h"
 
 #define OVERFLOW_ID 65534U
 
@@ -105,10 +106,8 @@ static int read_caps(const char *status, CredsEntry *c)
 
 int creds_dump(struct task *t, struct task_thread *th, const char *status)
 {
-	static const uint64_t securebits[6] = { PR_GET_SECUREBITS };
 	_cleanup_free_ char *uid_map = NULL, *gid_map = NULL;
 	CredsEntry *c = calloc(1, sizeof(*c));
-	long bits;
 	int ret;
 
 	if (!c)
@@ -130,11 +129,8 @@ int creds_dump(struct task *t, struct task_thread *th, const char *status)
 		ret = read_outer_groups(t, status, c);
 	if (ret >= 0)
 		ret = read_caps(status, c);
-	if (ret < 0)
-		return ret;
-	bits = thread_call(t, th, SYS_prctl, securebits, NULL);
-	c->securebits = (uint32_t)bits;
-	return bits < 0 ? (int)bits : 0;
+	c->securebits = (uint32_t)th->said->securebits;
+	return ret;
 }
 
 static void drop_bounding(struct remote *h, uint64_t keep, int last_cap)

@@ -13,55 +13,8 @@
 #include "image/image.h"
 #include "remote/infect.h"
 #include "task/kinds.h"
+#include "task/said.h"
 #include "task/task.h"
-
-#define BUF_BELOW_HOME 1024
-
-static long call_hand(struct task *t, long nr, const uint64_t args[6], const struct thread_buf *buf)
-{
-	struct remote *h = t->hand;
-	void *local = buf ? remote_copy(h, buf->buf, buf->len) : NULL;
-	uint64_t a[6];
-	long ret;
-
-	memcpy(a, args, sizeof(a));
-	if (buf)
-		a[buf->arg] = remote_addr(h, local);
-	remote_call_(h, nr, a, 6);
-	ret = remote_single(h);
-	if (buf)
-		memcpy(buf->buf, local, buf->len);
-	return ret;
-}
-
-static long call_stepped(struct task_thread *th, long nr, const uint64_t args[6],
-			 const struct thread_buf *buf)
-{
-	struct remote mem = { .pid = th->tid };
-	uint64_t a[6], at;
-	long result;
-	int ret = infect_home(th->inf, NULL);
-
-	if (ret < 0)
-		return ret;
-	memcpy(a, args, sizeof(a));
-	at = th->inf->home - BUF_BELOW_HOME;
-	if (buf) {
-		a[buf->arg] = at;
-		ret = remote_write(&mem, at, buf->buf, buf->len);
-	}
-	if (ret >= 0)
-		ret = infect_syscall(th->inf, nr, a, &result);
-	if (ret >= 0 && buf)
-		ret = remote_read(&mem, at, buf->buf, buf->len);
-	return ret < 0 ? ret : result;
-}
-
-long thread_call(struct task *t, struct task_thread *th, long nr, const uint64_t args[6],
-		 const struct thread_buf *buf)
-{
-	return th == &t->threads[0] ? call_hand(t, nr, args, buf) : call_stepped(th, nr, args, buf);
-}
 
 /* From the dumped root's namespace (@level of the list) inwards, innermost first. */
 static int ns_pids(const char *status, int level, int32_t **ret, size_t *ret_n)
@@ -115,23 +68,14 @@ static int thread_ids(struct task_thread *th, int level)
 	return m->comm ? 0 : -ENOMEM;
 }
 
-static int thread_addresses(struct task *t, struct task_thread *th)
+static int thread_addresses(struct task_thread *th)
 {
-	static const uint64_t tid_args[6] = { CTCR_PR_GET_TID_ADDRESS }, sig_args[6] = { PR_GET_PDEATHSIG };
-	uint64_t addr = 0, head = 0, len = 0;
-	const struct thread_buf tid_buf = { 1, &addr, sizeof(addr) };
-	uint32_t sig = 0;
-	const struct thread_buf sig_buf = { 1, &sig, sizeof(sig) };
-	long ret = thread_call(t, th, SYS_prctl, tid_args, &tid_buf);
+	uint64_t head = 0, len = 0;
 
-	if (ret >= 0)
-		ret = thread_call(t, th, SYS_prctl, sig_args, &sig_buf);
-	if (ret < 0)
-		return (int)ret;
-	th->msg->clear_tid = addr;
-	if (sig) {
+	th->msg->clear_tid = th->said->tid_address;
+	if (th->said->pdeath_sig) {
 		th->msg->has_pdeath_sig = true;
-		th->msg->pdeath_sig = sig;
+		th->msg->pdeath_sig = th->said->pdeath_sig;
 	}
 	if (syscall(SYS_get_robust_list, th->tid, &head, &len) < 0)
 		return -errno;
@@ -154,9 +98,9 @@ static int dump_thread(struct dump *d, struct task *t, struct task_thread *th)
 	if (ret >= 0)
 		ret = sched_dump(t, th);
 	if (ret >= 0)
-		ret = signals_dump_thread(t, th);
+		ret = signals_dump_thread(th);
 	if (ret >= 0)
-		ret = thread_addresses(t, th);
+		ret = thread_addresses(th);
 	if (ret >= 0)
 		ret = cgroup_id_of(d, th->tid, &cg);
 	if (ret < 0)
@@ -262,6 +206,8 @@ int tasks_dump(struct dump *d)
 	struct image_file *f;
 	int ret = ids_of_all(d), err;
 
+	if (ret >= 0)
+		ret = tasks_ask(d);
 	for (size_t i = 0; ret >= 0 && i < d->n_tasks; i++) {
 		if (d->tasks[i]->state != TASK_ZOMBIE)
 			ret = dump_task(d, d->tasks[i]);

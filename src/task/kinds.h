@@ -9,18 +9,6 @@
 #include "core/dump.h"
 #include "core/restore.h"
 
-/*
- * A call in thread @th of @t: by the hand in the leader, by stepping in the others. With @buf its
- * @len bytes are given as argument @arg and read back.
- */
-struct thread_buf {
-	int arg;
-	void *buf;
-	size_t len;
-};
-long thread_call(struct task *t, struct task_thread *th, long nr, const uint64_t args[6],
-		 const struct thread_buf *buf);
-
 /* creds.c: ids, capabilities, securebits. */
 int creds_dump(struct task *t, struct task_thread *th, const char *status);
 int creds_restore(struct rthread *th);
@@ -33,7 +21,7 @@ int sched_restore(struct rthread *th);
 
 /* signals.c: actions, queues, alternate stack. */
 int signals_dump(struct task *t);
-int signals_dump_thread(struct task *t, struct task_thread *th);
+int signals_dump_thread(struct task_thread *th);
 int signals_restore(struct rtask *t);
 int signals_restore_thread(struct rthread *th);
 int signals_queue(struct rtask *t);

@@ -13,6 +13,7 @@
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "task/kinds.h"
+#include "task/said.h"
 
 /* The rows of /proc/PID/limits in the order of RLIMIT_*. */
 static const char *const limit_names[] = {
@@ -85,26 +86,16 @@ static bool read_number(const struct task *t, const char *name, int base, int64_
 	return end != text && !errno;
 }
 
-static int switches_dump(struct task *t)
+static void switches_dump(struct task *t)
 {
-	struct remote *h = t->hand;
-	uint32_t *sub = remote_alloc(h, sizeof(*sub));
-	struct remote_call *dumpable = remote_try(h, SYS_prctl, PR_GET_DUMPABLE);
-	struct remote_call *thp = remote_try(h, SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
-	struct remote_call *pers = remote_call(h, SYS_personality, 0xffffffff);
-	int ret;
+	const struct task_said *s = t->said;
 
-	remote_call(h, SYS_prctl, PR_GET_CHILD_SUBREAPER, remote_addr(h, sub));
-	ret = remote_run(h);
-	if (ret < 0)
-		return ret;
 	t->msg->has_dumpable = t->msg->has_child_subreaper = t->msg->has_thp_disable =
 		t->msg->has_personality = true;
-	t->msg->dumpable = (uint32_t)MAX(dumpable->ret, 0);
-	t->msg->thp_disable = thp->ret > 0;
-	t->msg->personality = (uint32_t)pers->ret;
-	t->msg->child_subreaper = *sub;
-	return 0;
+	t->msg->dumpable = (uint32_t)MAX(s->dumpable, 0);
+	t->msg->thp_disable = s->thp_disable > 0;
+	t->msg->personality = (uint32_t)s->personality;
+	t->msg->child_subreaper = s->subreaper;
 }
 
 int limits_dump(struct task *t)
@@ -127,7 +118,8 @@ int limits_dump(struct task *t)
 		m->has_coredump_filter = true;
 		m->coredump_filter = (uint32_t)v;
 	}
-	return switches_dump(t);
+	switches_dump(t);
+	return 0;
 }
 
 /* A hard limit above what this host gives us cannot be had without CAP_SYS_RESOURCE. */

@@ -8,12 +8,7 @@
 
 #include "base/syscalls.h"
 #include "task/kinds.h"
-
-#define N_SIGNALS 64
-
-struct ksigaction {
-	uint64_t handler, flags, restorer, mask;
-};
+#include "task/said.h"
 
 static int add_action(TaskEntry *msg, uint32_t sig, const struct ksigaction *k)
 {
@@ -37,39 +32,25 @@ static int add_action(TaskEntry *msg, uint32_t sig, const struct ksigaction *k)
 
 int signals_dump(struct task *t)
 {
-	struct remote *h = t->hand;
-	struct ksigaction *k = remote_alloc(h, N_SIGNALS * sizeof(*k));
-	int ret;
+	const struct ksigaction *k = t->said->actions;
+	int ret = 0;
 
-	for (int sig = 1; sig <= N_SIGNALS; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
-			remote_call(h, SYS_rt_sigaction, sig, 0, remote_addr(h, &k[sig - 1]), 8);
-	ret = remote_run(h);
-	for (int sig = 1; ret >= 0 && sig <= N_SIGNALS; sig++)
-		if (k[sig - 1].handler || k[sig - 1].flags || k[sig - 1].mask)
-			ret = add_action(t->msg, sig, &k[sig - 1]);
+	for (int i = 0; ret >= 0 && i < N_SIGNALS; i++)
+		if (k[i].handler || k[i].flags || k[i].mask)
+			ret = add_action(t->msg, i + 1, &k[i]);
 	return ret;
 }
 
-int signals_dump_thread(struct task *t, struct task_thread *th)
+int signals_dump_thread(struct task_thread *th)
 {
-	struct {
-		uint64_t sp;
-		int32_t flags, pad;
-		uint64_t size;
-	} ss = { 0 };
-	const struct thread_buf buf = { 1, &ss, sizeof(ss) };
-	const uint64_t args[6] = { 0 };
-	long ret = thread_call(t, th, SYS_sigaltstack, args, &buf);
+	const struct kaltstack *ss = &th->said->altstack;
 
-	if (ret < 0)
-		return (int)ret;
-	if (ss.flags & SS_DISABLE)
+	if (ss->flags & SS_DISABLE)
 		return 0;
 	th->msg->has_altstack_sp = th->msg->has_altstack_flags = th->msg->has_altstack_size = true;
-	th->msg->altstack_sp = ss.sp;
-	th->msg->altstack_flags = (uint32_t)ss.flags & ~(uint32_t)SS_ONSTACK;
-	th->msg->altstack_size = ss.size;
+	th->msg->altstack_sp = ss->sp;
+	th->msg->altstack_flags = (uint32_t)ss->flags & ~(uint32_t)SS_ONSTACK;
+	th->msg->altstack_size = ss->size;
 	return 0;
 }
 
@@ -92,11 +73,7 @@ int signals_restore_thread(struct rthread *th)
 {
 	const ThreadEntry *m = th->msg;
 	struct remote *h = th->hand;
-	struct {
-		uint64_t sp;
-		int32_t flags, pad;
-		uint64_t size;
-	} *ss = remote_alloc(h, sizeof(*ss));
+	struct kaltstack *ss = remote_alloc(h, sizeof(*ss));
 
 	ss->flags = SS_DISABLE;
 	if (m->has_altstack_sp) {

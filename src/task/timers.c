@@ -15,6 +15,7 @@
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "task/kinds.h"
+#include "task/said.h"
 
 static int add_itimer(TaskEntry *msg, uint32_t which, const struct itimerval *v)
 {
@@ -37,15 +38,10 @@ static int add_itimer(TaskEntry *msg, uint32_t which, const struct itimerval *v)
 
 static int itimers_dump(struct task *t)
 {
-	struct remote *h = t->hand;
-	struct itimerval *v = remote_alloc(h, 3 * sizeof(*v));
-	int ret;
+	int ret = 0;
 
-	for (uint32_t i = 0; i < 3; i++)
-		remote_call(h, SYS_getitimer, i, remote_addr(h, &v[i]));
-	ret = remote_run(h);
-	for (uint32_t i = 0; ret >= 0 && i < 3; i++)
-		ret = add_itimer(t->msg, i, &v[i]);
+	for (uint32_t i = 0; ret >= 0 && i < N_ITIMERS; i++)
+		ret = add_itimer(t->msg, i, &t->said->itimers[i]);
 	return ret;
 }
 

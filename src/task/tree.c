@@ -20,11 +20,13 @@ static void task_free(struct task *t)
 		return;
 	for (size_t i = 0; i < t->n_threads; i++) {
 		infect_free(t->threads[i].inf);
+		free(t->threads[i].said);
 		if (t->threads[i].msg)
 			thread_entry__free_unpacked(t->threads[i].msg, NULL);
 	}
 	if (t->msg)
 		task_entry__free_unpacked(t->msg, NULL);
+	free(t->said);
 	free(t->threads);
 	close_fd(&t->pidfd);
 	close_fd(&t->proc);
