@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lock one network namespace: no packet in, out or through, until unlocked.
+ * Lock one network namespace: no packet in, out or through, until unlocked; or, where it is shared
+ * with others, only some TCP connections in it (below).
  *
  * The lock is an nftables table of the inet family, "ctcr-PID", that is *owned* by our netlink
  * socket (NFT_TABLE_F_OWNER, include/uapi/linux/netfilter/nf_tables.h): nobody else can remove it,
@@ -37,6 +38,38 @@ int netlock_open_ns(int netns_fd, struct netlock_ns **ret);
  */
 #define NETLOCK_GATE "-gate"
 int netlock_gate_ns(int netns_fd, struct netlock_ns **ret);
+
+/*
+ * Only connections of ours, in the coordinator's own namespace: what belongs to one of them is dropped
+ * where it would be delivered and where it leaves (both after the host's address translation, so by
+ * the addresses that the socket has), loopback included. A connection is its own end's address first.
+ */
+struct netlock_conn {
+	uint8_t local[16], remote[16]; /* IPv4 in the first four */
+	uint16_t lport, rport; /* network order */
+	uint16_t family; /* AF_INET, AF_INET6 */
+};
+struct netlock_conns {
+	struct netlock_conn *v;
+	size_t n;
+	uint16_t *ports; /* network order: nobody new may knock at these meanwhile */
+	size_t n_ports;
+};
+void netlock_conns_done(struct netlock_conns *c);
+/* Owned by us, like the lock of a namespace; closed by netlock_close(). */
+int netlock_open_conns(const struct netlock_conns *c, struct netlock_ns **ret);
+int netlock_add(struct netlock_ns *l, const struct netlock_conn *v, size_t n);
+/*
+ * What stays when the processes of a dump are gone and their connections wait for the restore: the
+ * table NETLOCK_HOLD@id, owned by nobody. The host would answer the peers by resets otherwise. Each
+ * connection falls out of it after @seconds. netlock_unhold(): 0 also when there is none.
+ * netlock_sweep() removes those that everything fell out of.
+ */
+#define NETLOCK_HOLD "ctcr-hold-"
+int netlock_hold(const char *id, const struct netlock_conns *c, unsigned int seconds);
+int netlock_unhold(const char *id);
+int netlock_sweep(void);
+
 /* Unlock and free; NULL is fine. The lock is gone afterwards whatever is returned. */
 int netlock_close(struct netlock_ns *l);
 /* "ctcr-PID" of this process in @buf: the table a dump of the namespace's own rules must skip. */

@@ -66,6 +66,8 @@ static const struct option_row rows[] = {
 	FLAG("file-locks", 'l', D | R | C, file_locks, "dump and restore file locks"),
 	VALUE("network-lock", 0, "nftables|skip", D | R, set_netlock, netlock,
 	      "how packets are held back meanwhile (default nftables)"),
+	VALUE("lock-timeout", 0, "SEC", D, set_seconds, lock_timeout,
+	      "how long connections in the host's own network wait for the restore (default 900)"),
 	VALUE("ghost-limit", 0, "N", D | C, set_size, ghost_limit,
 	      "largest unlinked file in the image (0: any)"),
 	STRING("stats", 0, "FILE", D | R, stats_file, "write times and counts to FILE, as JSON"),

@@ -322,7 +322,7 @@ static void free_strings(char **s, size_t n)
 
 void options_init(struct options *o)
 {
-	*o = (struct options){ .verb = "", .timeout = 10 };
+	*o = (struct options){ .verb = "", .timeout = 10, .lock_timeout = 900 };
 }
 
 void options_done(struct options *o)

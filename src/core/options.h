@@ -54,6 +54,7 @@ struct options {
 	enum cgroup_mode cgroups;
 	uint64_t ghost_limit; /* bytes of an unlinked file; 0: no limit */
 	unsigned int timeout; /* seconds */
+	unsigned int lock_timeout; /* seconds */
 	struct external *externals;
 	size_t n_externals;
 	struct inherit_fd *inherit;

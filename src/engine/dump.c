@@ -281,6 +281,7 @@ static int stage_end(void *ctx)
 
 	if (!c->opt->leave_running && !c->opt->leave_stopped) {
 		(void)sock_hold(&c->d);
+		(void)net_hold(&c->d);
 		ret = kill_tree(c);
 		(void)net_quiet(&c->d);
 		undo_namespaces(c);

@@ -29,6 +29,7 @@
 #include "mnt/mnt.h"
 #include "net/net.h"
 #include "ns/ns.h"
+#include "sock/shared.h"
 #include "sock/sock.h"
 #include "task/kinds.h"
 #include "task/task.h"
@@ -84,6 +85,8 @@ static int stage_plan(void *ctx)
 
 	if (ret >= 0)
 		ret = files_plan(r);
+	if (ret >= 0)
+		ret = shared_plan(r);
 	if (ret >= 0)
 		ret = mnt_plan(r);
 	if (ret >= 0)
@@ -382,6 +385,7 @@ static int stage_release(void *ctx)
 		(void)run_scripts(c, "network-unlock", true);
 	net_unlock(c->lock);
 	c->lock = NULL;
+	(void)net_unhold(&c->r);
 	sock_connect(&c->r);
 	(void)run_scripts(c, "pre-resume", false);
 	if (c->opt->shell_job && getpgid(c->r.tasks[0].pid) == c->r.tasks[0].pid)

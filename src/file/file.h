@@ -33,6 +33,8 @@ int file_dep(struct restore *r, uint32_t id);
 /* Our own descriptor of file @id, made on first use (by its maker's hand); borrowed. */
 int files_get(struct restore *r, uint32_t id);
 const FileEntry *files_entry(const struct restore *r, uint32_t id);
+/* The descriptor the caller of ctcr gave for this object, --inherit-fd fd[N]:KEY; NULL. */
+const struct inherit_fd *file_inherited(const struct restore *r, const FileEntry *msg);
 /* Make all objects, in order. */
 int files_restore(struct restore *r);
 /* Hand the descriptors of t's table out to it (first holder of a files_id only). */

@@ -106,8 +106,6 @@ int file_keep(struct restore *r, uint64_t key, int fd);
 int file_kept(const struct restore *r, uint64_t key); /* borrowed; -ENOENT */
 int file_unkeep(struct restore *r, uint64_t key); /* given to the caller; -ENOENT */
 void files_kept_done(struct file_store *s);
-/* The descriptor the caller of ctcr gave for this object, --inherit-fd fd[N]:KEY; NULL. store.c */
-const struct inherit_fd *file_inherited(const struct restore *r, const FileEntry *msg);
 /* Kinds of keys. */
 enum keep_kind { KEEP_PIPE = 1, KEEP_PIPE_R, KEEP_PIPE_W, KEEP_MEMFD, KEEP_GHOST, KEEP_MASTER, KEEP_SPARE };
 static inline uint64_t keep_key(enum keep_kind kind, uint32_t id)

@@ -10,9 +10,9 @@
 #include "core/restore.h"
 #include "net/net.h"
 #include "net/rtnl.h"
+#include "netlock/netlock.h"
 #include "proto/net.pb-c.h"
 
-struct netlock_ns;
 struct sysctl_reader;
 
 /* Newer than the headers of Debian 12. */
@@ -26,6 +26,9 @@ struct netlock {
 	struct sysctl_reader **sysctls; /* dump: as v */
 	size_t n;
 	struct net_store *store; /* restore: its namespaces have the locks */
+	struct netlock_ns *shared; /* of the tree's connections in the coordinator's own namespace */
+	struct netlock_conns conns; /* these; the first n_sorted are so */
+	size_t n_sorted;
 };
 
 /* A namespace at dump time. */
@@ -148,6 +151,10 @@ int attrs_restore(struct rnet *n, const LinkEntry *m);
 int nsid_of(struct rnet *n, int ns_fd);
 int nsids_dump(struct net_dump *n);
 int nsids_restore(struct restore *r, struct rnet *n);
+/* lock_shared.c: the part of a lock that is in the coordinator's own namespace. */
+int lock_shared_dump(struct dump *d, struct netlock *l);
+int lock_shared_restore(struct restore *r, struct netlock *l);
+void lock_shared_done(struct netlock *l);
 /* The namespace of @t, opened if it was not; NULL: the host's, or an error in *@ret_err. */
 struct rnet *rnet_enter(struct restore *r, struct rtask *t, int *ret_err);
 int rnet_lock(struct restore *r, struct rnet *n);

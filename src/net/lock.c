@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/procfs.h"
 #include "net/link.h"
-#include "netlock/netlock.h"
 
 static int lock_error(int err, uint32_t ns_id)
 {
@@ -40,6 +39,8 @@ int net_lock_dump(struct dump *d, struct netlock **ret)
 	for (size_t i = 0; i < d->n_ns && err == 0; i++)
 		if (d->ns[i]->kind == NS_NET)
 			err = lock_one(l, d->ns[i], d->opt->netlock == NETLOCK_SKIP);
+	if (err == 0 && d->opt->netlock != NETLOCK_SKIP)
+		err = lock_shared_dump(d, l);
 	if (err < 0) {
 		net_unlock(l);
 		return err;
@@ -108,6 +109,8 @@ int net_lock_restore(struct restore *r, struct netlock **ret)
 		if (n && err == 0)
 			err = rnet_lock(r, n);
 	}
+	if (err == 0)
+		err = lock_shared_restore(r, l);
 	if (err < 0) {
 		net_unlock(l);
 		return err;
@@ -136,6 +139,7 @@ void net_unlock(struct netlock *l)
 	}
 	if (l->store)
 		net_lock_forget(l->store);
+	lock_shared_done(l);
 	free(l->v);
 	free(l->sysctls);
 	free(l);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/netns.h"
+#include "base/procfs.h"
 #include "image/image.h"
 #include "net/link.h"
 
@@ -69,6 +70,36 @@ static int survey_links(struct net_dump *n)
 	return ret < 0 ? log_errno(ret, "network namespace %u: links", n->msg->ns_id) : 0;
 }
 
+/*
+ * Of another container (lxc.namespace.share.net): the lock would be its too, and a restore would make
+ * the namespace anew beside it. Who only looks in from the host (nsenter, ip netns exec) does not count.
+ */
+static bool is_sharer(const struct dump *d, pid_t pid, uint64_t net_ino)
+{
+	uint64_t net, pids, own;
+
+	if (proc_ns_ino(pid, "net", &net) < 0 || net != net_ino || dump_find_task(d, pid))
+		return false;
+	return proc_ns_ino(pid, "pid", &pids) >= 0 && proc_ns_ino(getpid(), "pid", &own) >= 0 &&
+	       pids != own && !dump_find_ns(d, pids);
+}
+
+static int survey_sharers(struct net_dump *n)
+{
+	_cleanup_free_ int *pids = NULL;
+	size_t n_pids = 0;
+	int ret = proc_list(AT_FDCWD, "/proc", &pids, &n_pids);
+
+	for (size_t i = 0; i < n_pids && ret >= 0; i++)
+		if (is_sharer(n->d, pids[i], n->ns->ino))
+			return dump_obstacle(
+				n->d,
+				"network namespace %u is shared with pid %d of another container; "
+				"run ctcr inside of it: nsenter -t %d -n ctcr ...",
+				n->msg->ns_id, pids[i], pids[i]);
+	return ret;
+}
+
 int net_survey(struct dump *d)
 {
 	int ret = 0;
@@ -83,6 +114,8 @@ int net_survey(struct dump *d)
 			continue;
 		}
 		ret = net_dump_open(d, d->ns[i], &n);
+		if (ret == 0)
+			ret = survey_sharers(&n);
 		if (ret == 0)
 			ret = survey_links(&n);
 		if (ret == 0)

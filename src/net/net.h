@@ -14,6 +14,17 @@ int net_lock_restore(struct restore *r, struct netlock **ret);
 /* Hold off new TCP connections of @pid's network namespace; *@ret NULL: it is ours, or not to be locked. */
 int net_gate(const struct dump *d, pid_t pid, struct netlock **ret);
 void net_unlock(struct netlock *l); /* NULL is fine */
+/*
+ * Where the namespace is shared with the host only connections are locked: this one too, if it is not yet.
+ */
+struct netlock_conn;
+int net_lock_conn(struct dump *d, const struct netlock_conn *c);
+/*
+ * After the commit, before the kill: these connections pass into a table that outlives us, so that
+ * the host does not reset them before the restore; which takes it away, when the sockets are back.
+ */
+int net_hold(struct dump *d);
+int net_unhold(struct restore *r);
 /* The tasks are gone for good, nothing is unlocked yet: links down, so that nobody answers for them. */
 int net_quiet(struct dump *d);
 

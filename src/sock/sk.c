@@ -190,6 +190,26 @@ static unsigned long socket_inode(int proc, int fd)
 	return readlink_at(proc, path, &link) >= 0 && sscanf(link, "socket:[%lu]", &ino) == 1 ? ino : 0;
 }
 
+int sk_inodes(struct dump *d, struct map *ret)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < d->n_tasks; i++) {
+		_cleanup_free_ int *fds = NULL;
+		size_t n = 0;
+
+		if (proc_list(d->tasks[i]->proc, "fd", &fds, &n) < 0)
+			continue;
+		for (size_t j = 0; err == 0 && j < n; j++) {
+			unsigned long held = socket_inode(d->tasks[i]->proc, fds[j]);
+
+			if (held)
+				err = map_put(ret, held, d);
+		}
+	}
+	return err;
+}
+
 bool sk_held(struct dump *d, ino_t ino)
 {
 	struct sock_table *t = sk_table(d);
@@ -198,20 +218,7 @@ bool sk_held(struct dump *d, ino_t ino)
 		return false;
 	if (map_get(&t->inodes, ino))
 		return true;
-	for (size_t i = 0; i < d->n_tasks; i++) {
-		_cleanup_free_ int *fds = NULL;
-		size_t n = 0;
-
-		if (proc_list(d->tasks[i]->proc, "fd", &fds, &n) < 0)
-			continue;
-		for (size_t j = 0; j < n; j++) {
-			unsigned long held = socket_inode(d->tasks[i]->proc, fds[j]);
-
-			if (held && map_put(&t->inodes, held, t) < 0)
-				return false;
-		}
-	}
-	return map_get(&t->inodes, ino);
+	return sk_inodes(d, &t->inodes) == 0 && map_get(&t->inodes, ino);
 }
 
 static bool proc_holds(int proc, ino_t ino)

@@ -87,6 +87,8 @@ uint32_t sk_id_inside(struct dump *d, const char *map, uint32_t host);
 uint32_t sk_id_outside(struct restore *r, const char *map, uint32_t id);
 /* The task at dump time whose process is @pid (in our pid namespace); TaskEntry.id, 0 if none. */
 uint32_t sk_task_id(struct dump *d, pid_t pid);
+/* Add the inodes of all sockets that are descriptors of the tree, as keys; 0 or -ENOMEM. */
+int sk_inodes(struct dump *d, struct map *ret);
 /* Survey: does any task hold the socket @ino? As of a moment ago. */
 bool sk_held(struct dump *d, ino_t ino);
 /* The process on this machine that holds the socket @ino; 0: none does, as when it is in flight. */

@@ -20,6 +20,7 @@
 #include "sock/inet.h"
 #include "sock/opts.h"
 #include "sock/rawip.h"
+#include "sock/shared.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
 
@@ -187,6 +188,9 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (!c)
 		return log_oom();
 	tcp_conn_entry__init(c);
+	err = shared_lock(d, t);
+	if (err < 0)
+		return err;
 	err = tcp_set_int(f->fd, TCP_REPAIR, 1);
 	if (err < 0)
 		return log_errno(err, "%s: enter TCP repair mode", file_desc_name(f));
