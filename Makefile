@@ -8,7 +8,7 @@ CC      ?= gcc
 SAN     ?=
 VERSION := 0.1.0
 
-PKGS    := libprotobuf-c libnl-3.0 libnl-route-3.0 libcap libnftnl libmnl libxxhash libarchive
+PKGS    := libprotobuf-c libnl-3.0 libnl-route-3.0 libcap libnftnl libmnl libxxhash libarchive libbpf
 WARN    := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	   -Wformat=2 -Wwrite-strings -Wpointer-arith -Wlogical-op -Wduplicated-cond \
 	   -Wundef -Wno-unused-parameter -fno-common

@@ -205,7 +205,9 @@ static int stage_world(void *ctx)
 
 	if (ret >= 0)
 		ret = mnt_dump(&c->d);
-	return ret < 0 ? ret : net_dump(&c->d);
+	if (ret >= 0)
+		ret = net_dump(&c->d);
+	return ret < 0 ? ret : sock_dump_orphans(&c->d);
 }
 
 static int stage_memory(void *ctx)

@@ -60,6 +60,8 @@ static int stage_load(void *ctx)
 		ret = mnt_load(r);
 	if (ret >= 0)
 		ret = net_load(r);
+	if (ret >= 0)
+		ret = sock_load(r);
 	return ret < 0 ? ret : cgroup_load(r);
 }
 
@@ -324,6 +326,8 @@ static int stage_become(void *ctx)
 	struct restore *r = &c->r;
 	int ret = files_finish(r);
 
+	if (ret >= 0)
+		ret = sock_restore_orphans(r);
 	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)
 		if (r->tasks[i].hand)
 			ret = mem_finish(r, &r->tasks[i]);

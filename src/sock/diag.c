@@ -17,14 +17,13 @@ struct answer {
 	void *arg;
 };
 
-static int diag_open(struct dump *d, int fd)
+int sk_diag_ns(struct dump *d, int nsfd)
 {
-	_cleanup_close_ int nsfd = ioctl(fd, SIOCGSKNS);
 	struct stat st;
 	intptr_t known;
 	int sock;
 
-	if (nsfd < 0 || fstat(nsfd, &st) < 0)
+	if (fstat(nsfd, &st) < 0)
 		return -errno;
 	if (!sk_table(d))
 		return -ENOMEM;
@@ -37,6 +36,13 @@ static int diag_open(struct dump *d, int fd)
 		return -ENOMEM;
 	}
 	return sock;
+}
+
+static int diag_open(struct dump *d, int fd)
+{
+	_cleanup_close_ int nsfd = ioctl(fd, SIOCGSKNS);
+
+	return nsfd < 0 ? -errno : sk_diag_ns(d, nsfd);
 }
 
 void sock_dump_done(struct dump *d)
@@ -70,17 +76,15 @@ static int answer_one(const struct nlmsghdr *nlh, void *data)
 	return nlh->nlmsg_flags & NLM_F_MULTI ? MNL_CB_OK : MNL_CB_STOP;
 }
 
-int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg)
+int sk_diag_on(int sock, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg)
 {
 	struct answer a = { fn, arg };
 	_cleanup_free_ char *buf = malloc(65536);
 	struct nlmsghdr *nlh;
-	int sock = diag_open(d, fd), ret = MNL_CB_OK;
+	int ret = MNL_CB_OK;
 
 	if (!buf)
 		return -ENOMEM;
-	if (sock < 0)
-		return sock;
 	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	nlh->nlmsg_flags = NLM_F_REQUEST | (dump ? NLM_F_DUMP : 0);
@@ -95,4 +99,11 @@ int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_d
 		ret = mnl_cb_run(buf, n, 0, 0, answer_one, &a);
 	}
 	return ret < 0 ? -errno : 0;
+}
+
+int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg)
+{
+	int sock = diag_open(d, fd);
+
+	return sock < 0 ? sock : sk_diag_on(sock, req, len, dump, fn, arg);
 }

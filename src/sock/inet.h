@@ -43,6 +43,9 @@ bool tcp_conn_ok(const TcpConnEntry *c);
 int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd);
 /* ... to here. */
 int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd);
+/* Steps of it: what was negotiated, in repair mode; its state. */
+int tcp_conn_negotiate(int fd, const TcpConnEntry *c);
+unsigned int tcp_conn_state(int fd);
 
 /* Steps of repair mode. @queue: TCP_RECV_QUEUE, TCP_SEND_QUEUE. */
 #define TCP_REPAIR_OFF_SILENT (-1)

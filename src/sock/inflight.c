@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "sock/inet.h"
 #include "sock/sk.h"
+#include "sock/tcp_iter.h"
 
 #define PATIENCE 8 /* attempts */
 
@@ -27,8 +28,8 @@ static int count(void *arg, const void *payload, size_t len)
 		return 0;
 	if (m->idiag_state == TCP_SYN_RECV)
 		n->opening++;
-	else
-		n->closing++;
+	else if (m->idiag_wqueue > 1 || !tcp_iter_possible())
+		n->closing++; /* with nothing but its FIN it is dumped: tcp_orphan.c */
 	return 0;
 }
 

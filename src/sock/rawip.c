@@ -71,7 +71,7 @@ static size_t put_header(const union sk_addr *from, const union sk_addr *to, int
 	return sizeof(ip6);
 }
 
-static int raw_socket(int ns_sock, int domain)
+int rawip_open(int ns_sock, int domain)
 {
 	_cleanup_close_ int nsfd = ioctl(ns_sock, SIOCGSKNS);
 	int mark = NETLOCK_MARK, fd;
@@ -88,16 +88,15 @@ static int raw_socket(int ns_sock, int domain)
 	return fd;
 }
 
-static int send_packet(int ns_sock, const union sk_addr *from, const union sk_addr *to, int protocol,
-		       void *data, size_t len)
+static int send_packet(int fd, const union sk_addr *from, const union sk_addr *to, int protocol, void *data,
+		       size_t len)
 {
-	_cleanup_close_ int fd = raw_socket(ns_sock, from->sa.sa_family);
 	_cleanup_free_ char *packet = malloc(len + sizeof(struct ip6_hdr));
 	union sk_addr dst = *to;
 	size_t head;
 
-	if (fd < 0 || !packet)
-		return fd < 0 ? fd : -ENOMEM;
+	if (!packet)
+		return -ENOMEM;
 	head = put_header(from, to, protocol, len, packet);
 	memcpy(packet + head, data, len);
 	/* The port of a raw socket's address is a protocol (raw(7)), and none is wanted. */
@@ -113,18 +112,28 @@ static int send_packet(int ns_sock, const union sk_addr *from, const union sk_ad
 
 int rawip_send_udp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len)
 {
+	_cleanup_close_ int fd = rawip_open(ns_sock, from->sa.sa_family);
 	struct udphdr *udp = data;
 
+	if (fd < 0)
+		return fd;
 	udp->check = 0;
 	udp->check = checksum(from, to, IPPROTO_UDP, data, len);
-	return send_packet(ns_sock, from, to, IPPROTO_UDP, data, len);
+	return send_packet(fd, from, to, IPPROTO_UDP, data, len);
 }
 
-int rawip_send_tcp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len)
+int rawip_send_tcp_on(int fd, const union sk_addr *from, const union sk_addr *to, void *data, size_t len)
 {
 	struct tcphdr *tcp = data;
 
 	tcp->check = 0;
 	tcp->check = checksum(from, to, IPPROTO_TCP, data, len);
-	return send_packet(ns_sock, from, to, IPPROTO_TCP, data, len);
+	return send_packet(fd, from, to, IPPROTO_TCP, data, len);
+}
+
+int rawip_send_tcp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len)
+{
+	_cleanup_close_ int fd = rawip_open(ns_sock, from->sa.sa_family);
+
+	return fd < 0 ? fd : rawip_send_tcp_on(fd, from, to, data, len);
 }

@@ -13,3 +13,6 @@
  */
 int rawip_send_udp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len);
 int rawip_send_tcp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len);
+/* The same for many packets: the socket, and a packet by it. */
+int rawip_open(int ns_sock, int domain);
+int rawip_send_tcp_on(int fd, const union sk_addr *from, const union sk_addr *to, void *data, size_t len);

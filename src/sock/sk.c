@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "base/procfs.h"
 #include "base/syscalls.h"
+#include "image/image.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
 
@@ -60,6 +61,7 @@ void sock_restore_done(struct restore *r)
 	}
 	map_done(&r->socks->recs);
 	free(r->socks->connecting);
+	image_messages_free(r->socks->orphans, r->socks->n_orphans);
 	free(r->socks);
 	r->socks = NULL;
 }

@@ -54,6 +54,8 @@ struct sock_store {
 		int fd; /* borrowed of file/ */
 	} * connecting; /* connect(2) when the network is open again */
 	size_t n_connecting;
+	ProtobufCMessage **orphans; /* TcpOrphansEntry of each network namespace */
+	size_t n_orphans;
 };
 
 struct sock_rec {
@@ -109,6 +111,9 @@ const char *sk_addr_text(const void *addr, size_t len);
 /* One sock_diag request about the namespace of our socket @fd; @fn sees each message of the answer. */
 typedef int (*sk_diag_fn)(void *arg, const void *payload, size_t len);
 int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg);
+/* The same by a socket of ours; the one for the namespace @nsfd, borrowed. */
+int sk_diag_on(int sock, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg);
+int sk_diag_ns(struct dump *d, int nsfd);
 
 /*
  * Walk the queued messages of @fd without taking them. @fn may keep descriptors found in the control

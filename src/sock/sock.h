@@ -18,6 +18,11 @@ extern const size_t n_sock_kinds;
 int sock_hold(struct dump *d);
 /* The dump ends with the tasks going on: out of repair mode, as they were. Fine without sock_hold(). */
 int sock_release(struct dump *d);
+/* TCP connections without a descriptor: all of the container's network namespaces, network locked. */
+int sock_dump_orphans(struct dump *d);
+int sock_load(struct restore *r);
+/* When the sockets are finished, network still locked. */
+int sock_restore_orphans(struct restore *r);
 /* After the unlock, before the tasks run: connections that were being made are begun again. */
 void sock_connect(struct restore *r);
 /* Free d->socks, r->socks. */

@@ -284,7 +284,7 @@ static int fill_queues(int fd, const TcpConnEntry *c)
 	return err < 0 ? err : tcp_set_int(fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
 }
 
-static int set_negotiated(int fd, const TcpConnEntry *c)
+int tcp_conn_negotiate(int fd, const TcpConnEntry *c)
 {
 	struct tcp_repair_opt o[4];
 	size_t n = 0;
@@ -364,7 +364,7 @@ int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
 		err = connect_silently(msg, t, fd);
 	if (err < 0)
 		return err;
-	err = set_negotiated(fd, c);
+	err = tcp_conn_negotiate(fd, c);
 	if (err < 0)
 		return log_errno(err, "%s: TCP options", file_entry_name(msg));
 	err = fill_queues(fd, c);
@@ -374,7 +374,7 @@ int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
 	return err < 0 ? log_errno(err, "%s: TCP window", file_entry_name(msg)) : 0;
 }
 
-static unsigned int state_of(int fd)
+unsigned int tcp_conn_state(int fd)
 {
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
@@ -427,7 +427,7 @@ static int restore_fins(const TcpEntry *t, int fd)
 	if (err == 0 && c->state == TCP_CLOSING)
 		err = peer_says(t, fd, true, c->rcv_seq, una);
 	/* The packets are on the loopback device's way: a moment at most. */
-	for (int i = 0; err == 0 && state_of(fd) != c->state; i++) {
+	for (int i = 0; err == 0 && tcp_conn_state(fd) != c->state; i++) {
 		struct timespec ms = { .tv_nsec = 1000000 };
 
 		if (i == 1000)
@@ -458,6 +458,6 @@ int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd)
 		err = -errno;
 	return err < 0 ? log_errno(err, "%s: TCP connection with %s in state %u (now %u)",
 				   file_entry_name(msg), sk_addr_text(t->remote.data, t->remote.len),
-				   c->state, state_of(fd))
+				   c->state, tcp_conn_state(fd))
 		       : 0;
 }
