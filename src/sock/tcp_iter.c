@@ -216,7 +216,8 @@ static void emit_field(struct program *p, const char *type, const struct field *
 	struct place at = { 0 };
 
 	if (find_path(p->btf, type, f->path, &at) < 0 ||
-	    (at.width ? at.bit % 8 + at.width > 8 : btf__resolve_size(p->btf, at.type) != f->size * f->n))
+	    (at.width ? at.bit % 8 + at.width > 8
+		      : btf__resolve_size(p->btf, at.type) != (int64_t)f->size * f->n))
 		p->err = -EOPNOTSUPP;
 	for (int i = 0; i < f->n; i++) {
 		emit_load(p, f->size, BPF_REG_1, src, (int)at.bit / 8 + i * f->size);

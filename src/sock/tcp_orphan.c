@@ -203,9 +203,11 @@ static bool orphan_ok(const TcpOrphanEntry *e)
 int sock_load(struct restore *r)
 {
 	struct sock_store *s = sk_store(r);
-	int err = s ? image_read(r->img, IMAGE, &tcp_orphans_entry__descriptor, &s->orphans, &s->n_orphans)
-		    : log_oom();
+	int err;
 
+	if (!s)
+		return log_oom();
+	err = image_read(r->img, IMAGE, &tcp_orphans_entry__descriptor, &s->orphans, &s->n_orphans);
 	for (size_t i = 0; err >= 0 && i < s->n_orphans; i++) {
 		const TcpOrphansEntry *list = (const TcpOrphansEntry *)s->orphans[i];
 		bool ok = list->ns_id;
@@ -253,7 +255,7 @@ static int say(const struct making *m, const TcpOrphanEntry *e, bool fin, uint32
 	p.h.window = htons(1024);
 	p.value = htonl(e->ts_recent);
 	p.echo = htonl(e->timestamp);
-	return rawip_send_tcp_on(m->raw[from.sa.sa_family == AF_INET6], &from, &to, &p, p.h.doff * 4);
+	return rawip_send_tcp_on(m->raw[from.sa.sa_family == AF_INET6], &from, &to, &p, (size_t)p.h.doff * 4);
 }
 
 static int connect_quietly(const TcpOrphanEntry *e, int fd)
