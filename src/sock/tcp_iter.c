@@ -310,7 +310,7 @@ static void assemble(struct program *p)
 
 static int load(struct program *p)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_ITER);
+	struct bpf_prog_load_opts opts = { .sz = sizeof(opts), .expected_attach_type = BPF_TRACE_ITER };
 	int id = btf__find_by_name_kind(p->btf, "bpf_iter_tcp", BTF_KIND_FUNC), fd;
 
 	if (id < 0)
