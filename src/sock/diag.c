@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests of sock_diag(7), on a socket made in the network namespace that is asked about. */
 #include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
@@ -38,7 +39,7 @@ int sk_diag_ns(struct dump *d, int nsfd)
 	return sock;
 }
 
-static int diag_open(struct dump *d, int fd)
+int sk_diag_of(struct dump *d, int fd)
 {
 	_cleanup_close_ int nsfd = ioctl(fd, SIOCGSKNS);
 
@@ -103,7 +104,24 @@ int sk_diag_on(int sock, const void *req, size_t len, bool dump, sk_diag_fn fn, 
 
 int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg)
 {
-	int sock = diag_open(d, fd);
+	int sock = sk_diag_of(d, fd);
 
 	return sock < 0 ? sock : sk_diag_on(sock, req, len, dump, fn, arg);
+}
+
+int sk_diag_tcp(int sock, unsigned int states, sk_diag_fn fn, void *arg)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families) && err >= 0; i++) {
+		const struct inet_diag_req_v2 req = {
+			.sdiag_family = families[i],
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = states,
+		};
+
+		err = sk_diag_on(sock, &req, sizeof(req), true, fn, arg);
+	}
+	return err;
 }

@@ -4,7 +4,6 @@
  * and closed ones whose last data are not acknowledged. Both pass in a moment, so the dump is begun
  * again; those that stay (a scan, a peer that is gone) are given up with a line.
  */
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <netinet/tcp.h>
 
@@ -14,6 +13,7 @@
 #include "sock/tcp_iter.h"
 
 #define PATIENCE 8 /* attempts */
+#define STATES (1 << TCP_SYN_RECV | 1 << TCP_FIN_WAIT1 | 1 << TCP_CLOSING | 1 << TCP_LAST_ACK)
 
 struct in_flight {
 	unsigned int opening, closing;
@@ -35,20 +35,9 @@ static int count(void *arg, const void *payload, size_t len)
 
 static int ask(struct dump *d, int fd, struct in_flight *ret)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	int err = 0;
+	int sock = sk_diag_of(d, fd);
 
-	for (size_t i = 0; i < ARRAY_SIZE(families) && err >= 0; i++) {
-		const struct inet_diag_req_v2 req = {
-			.sdiag_family = families[i],
-			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_states =
-				1 << TCP_SYN_RECV | 1 << TCP_FIN_WAIT1 | 1 << TCP_CLOSING | 1 << TCP_LAST_ACK,
-		};
-
-		err = sk_diag(d, fd, &req, sizeof(req), true, count, ret);
-	}
-	return err;
+	return sock < 0 ? sock : sk_diag_tcp(sock, STATES, count, ret);
 }
 
 int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id)

@@ -111,9 +111,12 @@ const char *sk_addr_text(const void *addr, size_t len);
 /* One sock_diag request about the namespace of our socket @fd; @fn sees each message of the answer. */
 typedef int (*sk_diag_fn)(void *arg, const void *payload, size_t len);
 int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg);
-/* The same by a socket of ours; the one for the namespace @nsfd, borrowed. */
+/* The same by a socket of ours; the one for the namespace @nsfd, or that of the socket @fd, borrowed. */
 int sk_diag_on(int sock, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg);
 int sk_diag_ns(struct dump *d, int nsfd);
+int sk_diag_of(struct dump *d, int fd);
+/* All TCP sockets in one of @states (bits). */
+int sk_diag_tcp(int sock, unsigned int states, sk_diag_fn fn, void *arg);
 
 /*
  * Walk the queued messages of @fd without taking them. @fn may keep descriptors found in the control

@@ -49,13 +49,8 @@ static int note_connecting(void *arg, const void *payload, size_t len)
 }
 
 /* The ends of a connecting socket. All of its namespace are read at once when the first is asked for. */
-static int find_ends(struct dump *d, const struct file_desc *f, int family, struct inet_diag_sockid *ret)
+static int find_ends(struct dump *d, const struct file_desc *f, struct inet_diag_sockid *ret)
 {
-	const struct inet_diag_req_v2 req = {
-		.sdiag_family = family,
-		.sdiag_protocol = IPPROTO_TCP,
-		.idiag_states = 1 << TCP_SYN_SENT,
-	};
 	struct sock_table *t = sk_table(d);
 	const struct inet_diag_sockid *id;
 	int err = 0;
@@ -63,7 +58,9 @@ static int find_ends(struct dump *d, const struct file_desc *f, int family, stru
 	if (!t)
 		return -ENOMEM;
 	if (!map_get(&t->connecting, f->st.st_ino))
-		err = sk_diag(d, f->fd, &req, sizeof(req), true, note_connecting, &t->connecting);
+		err = sk_diag_of(d, f->fd);
+	if (err > 0)
+		err = sk_diag_tcp(err, 1 << TCP_SYN_SENT, note_connecting, &t->connecting);
 	id = map_get(&t->connecting, f->st.st_ino);
 	if (!id)
 		return err < 0 ? err : -EAGAIN; /* it has just come to an end */
@@ -140,7 +137,7 @@ int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (!c)
 		return log_oom();
 	tcp_connecting_entry__init(c);
-	err = find_ends(d, f, t->sock->domain, &id);
+	err = find_ends(d, f, &id);
 	if (err < 0)
 		return log_errno(err, "%s: whom it is connecting to (sock_diag)", file_desc_name(f));
 	if (set_remote(&id, t) < 0)

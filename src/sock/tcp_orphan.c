@@ -45,20 +45,8 @@ static int count_one(void *arg, const void *payload, size_t len)
 /* How many there are in one of @states, by the sock_diag socket @sock. */
 static int count_orphans(int sock, unsigned int states, unsigned int *ret)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	int err = 0;
-
 	*ret = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(families) && err >= 0; i++) {
-		const struct inet_diag_req_v2 req = {
-			.sdiag_family = families[i],
-			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_states = states,
-		};
-
-		err = sk_diag_on(sock, &req, sizeof(req), true, count_one, ret);
-	}
-	return err;
+	return sk_diag_tcp(sock, states, count_one, ret);
 }
 
 static int put_addr(const struct tcp_iter_sock *s, bool local, ProtobufCBinaryData *ret)
