@@ -194,6 +194,9 @@ int xtables_survey(struct net_dump *n);
 int xtables_dump(struct net_dump *n);
 int xtables_plan(struct rnet *n);
 int xtables_restore(struct rnet *n);
+int ipset_dump(struct net_dump *n);
+int ipset_plan(struct rnet *n);
+int ipset_restore(struct rnet *n); /* before rules that look into them */
 int conntrack_dump(struct net_dump *n);
 int conntrack_restore(struct rnet *n);
 /* Gratuitous ARP and unsolicited neighbour advertisements of every address. */

@@ -109,6 +109,8 @@ int net_plan(struct restore *r)
 			ret = tc_plan(&s->nets[i]);
 		if (ret == 0)
 			ret = xtables_plan(&s->nets[i]);
+		if (ret == 0)
+			ret = ipset_plan(&s->nets[i]);
 	}
 	return ret;
 }
@@ -162,9 +164,9 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore, nft_restore,	     xtables_restore,	tc_restore,
-		links_up,	 addrs_restore,	     nexthops_restore,	routes_restore,
-		rules_restore,	 neighbours_restore, conntrack_restore,
+		sysctls_restore, ipset_restore, nft_restore,	    xtables_restore,
+		tc_restore,	 links_up,	addrs_restore,	    nexthops_restore,
+		routes_restore,	 rules_restore, neighbours_restore, conntrack_restore,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);
