@@ -29,6 +29,7 @@ static const char *const state[] = {
 
 int main(int argc, char **argv)
 {
+	setenv("XTABLES_LOCKFILE", "xtables.lock", 1); /* root of a user namespace has no other */
 	test_init(argc, argv);
 	if (system("iptables-legacy -S > /dev/null"))
 		skip("no legacy iptables");
