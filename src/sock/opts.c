@@ -446,13 +446,13 @@ int opts_restore_reuse(const FileEntry *file, const SockEntry *s, int fd)
 	return 0;
 }
 
-int opts_restore_buffers(const FileEntry *file, const SockEntry *s, int fd)
+static int restore_buffers(const FileEntry *file, const SockEntry *s, int fd, bool lock)
 {
 	for (size_t i = 0; i < s->n_opts; i++) {
 		const SockOptEntry *o = s->opts[i];
 		int value, name = o->name;
 
-		if (!is_buffer(o))
+		if (!is_buffer(o) || (name == SO_BUF_LOCK) != lock)
 			continue;
 		memcpy(&value, o->value.data, sizeof(value));
 		/* getsockopt shows the double of what was set, as the kernel counts its own overhead. */
@@ -465,6 +465,13 @@ int opts_restore_buffers(const FileEntry *file, const SockEntry *s, int fd)
 					 file_entry_name(file), name, value);
 	}
 	return 0;
+}
+
+int opts_restore_buffers(const FileEntry *file, const SockEntry *s, int fd)
+{
+	int err = restore_buffers(file, s, fd, false);
+
+	return err < 0 ? err : restore_buffers(file, s, fd, true); /* setting a size locks it */
 }
 
 static int set_filter(const FileEntry *file, const SockEntry *s, int fd)

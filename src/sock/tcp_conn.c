@@ -145,9 +145,11 @@ static int read_shutdown(struct dump *d, const struct file_desc *f, const TcpEnt
 		.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
 	};
 	union sk_addr local = { 0 }, remote = { 0 };
+	int link = sk_int(f->fd, SOL_SOCKET, SO_BINDTOIFINDEX);
 
 	memcpy(&local, t->local.data, MIN(t->local.len, sizeof(local)));
 	memcpy(&remote, t->remote.data, MIN(t->remote.len, sizeof(remote)));
+	req.id.idiag_if = link > 0 ? link : 0; /* also that of link-local addresses */
 	req.id.idiag_sport = local.in.sin_port;
 	req.id.idiag_dport = remote.in.sin_port;
 	if (t->sock->domain == AF_INET) {
@@ -156,7 +158,6 @@ static int read_shutdown(struct dump *d, const struct file_desc *f, const TcpEnt
 	} else {
 		memcpy(req.id.idiag_src, &local.in6.sin6_addr, 16);
 		memcpy(req.id.idiag_dst, &remote.in6.sin6_addr, 16);
-		req.id.idiag_if = local.in6.sin6_scope_id;
 	}
 	return sk_diag(d, f->fd, &req, sizeof(req), false, take_shutdown, t->conn);
 }
@@ -342,6 +343,15 @@ static int set_window(int fd, const TcpConnEntry *c)
 	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, sizeof(w)) < 0 ? -errno : 0;
 }
 
+/*
+ * The segment size in use is still that of the connect(2) in repair mode, which knew no better than the
+ * smallest: setting (no) IP options computes it anew.
+ */
+static int sync_mss(int fd)
+{
+	return setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0) < 0 ? -errno : 0;
+}
+
 /* Room for the queues, however their pieces fall; the true sizes come with the late options. */
 static void make_room(int fd, const TcpConnEntry *c)
 {
@@ -371,6 +381,8 @@ int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
 	if (err < 0)
 		return log_errno(err, "%s: TCP queues", file_entry_name(msg));
 	err = c->has_window ? set_window(fd, c) : 0;
+	if (err == 0)
+		err = sync_mss(fd);
 	return err < 0 ? log_errno(err, "%s: TCP window", file_entry_name(msg)) : 0;
 }
 
