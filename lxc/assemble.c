@@ -393,6 +393,7 @@ int lxc_assemble(struct options *o)
 		return ret;
 	o->tcp_established = !o->tcp_close;
 	o->file_locks = true;
+	o->link_remap = true;
 	o->auto_externals = true;
 	return streq(o->verb, "restore") ? assemble_restore(o, &ct) : assemble_dump(o, &ct);
 }

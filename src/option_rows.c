@@ -64,6 +64,7 @@ static const struct option_row rows[] = {
 	FLAG("tcp-close", 0, D | R, tcp_close, "restore established TCP connections as closed"),
 	FLAG("skip-in-flight", 0, D, skip_in_flight, "give up connections not yet accepted or being made"),
 	FLAG("file-locks", 'l', D | R | C, file_locks, "dump and restore file locks"),
+	FLAG("link-remap", 0, D | C, link_remap, "give files that lost their name a temporary link"),
 	VALUE("network-lock", 0, "nftables|skip", D | R, set_netlock, netlock,
 	      "how packets are held back meanwhile (default nftables)"),
 	VALUE("lock-timeout", 0, "SEC", D, set_seconds, lock_timeout,

@@ -123,7 +123,7 @@ static const struct option_row rows[] = {
 	FLAG("tcp-close", 0, o.tcp_close, "restore TCP connections closed"),
 	FLAG("skip-in-flight", 0, o.skip_in_flight, "leave out connections not yet accepted"),
 	FLAG("file-locks", 'l', o.file_locks, "file locks"),
-	TAKEN("link-remap"),
+	FLAG("link-remap", 0, o.link_remap, "temporary links for files that lost their name"),
 	{ "ext-unix-sk", 'x', ARG_OPTIONAL, "INODE,...", NULL, ANY, set_unix, 0,
 	  "unix sockets connected outside" },
 	LIST("external", 0, "KEY[:VALUE]", set_external, "what is outside"),

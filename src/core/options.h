@@ -46,7 +46,7 @@ struct options {
 	char *freeze_cgroup;
 	bool leave_running, leave_stopped, shell_job;
 	bool detached, restore_sibling, no_lxc_monitor, print_options;
-	bool tcp_established, tcp_close, skip_in_flight, file_locks;
+	bool tcp_established, tcp_close, skip_in_flight, file_locks, link_remap;
 	bool veth_pair; /* --veth-pair without a value: names from the container's configuration */
 	bool auto_externals; /* --ext-mount-map auto: host mounts are recognised by themselves */
 	bool external_unix;

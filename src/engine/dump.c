@@ -86,7 +86,7 @@ static void let_go(struct dumping *c)
 		(void)freezer_refreeze(c->freezer);
 	tree_release(&c->d);
 	tree_clear(&c->d);
-	guardian_dismiss(&c->guardian);
+	guard_dismiss(&c->guardian);
 	c->thawed_ms = stage_now_ms();
 }
 
@@ -263,7 +263,7 @@ static int kill_tree(struct dumping *c)
 		sys_pidfd_send_signal(c->d.tasks[i]->pidfd, SIGKILL);
 	if (c->freezer)
 		(void)freezer_thaw(c->freezer);
-	guardian_dismiss(&c->guardian);
+	guard_dismiss(&c->guardian);
 	reap(&c->d);
 	return 0;
 }
@@ -284,6 +284,7 @@ static int stage_end(void *ctx)
 	if (!c->opt->leave_running && !c->opt->leave_stopped) {
 		(void)sock_hold(&c->d);
 		(void)net_hold(&c->d);
+		files_keep_links(&c->d);
 		ret = kill_tree(c);
 		(void)net_quiet(&c->d);
 		undo_namespaces(c);

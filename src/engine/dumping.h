@@ -14,7 +14,7 @@ struct dumping {
 	const struct options *opt;
 	struct dump d;
 	struct freezer *freezer; /* NULL: host tasks */
-	struct guardian guardian;
+	struct guard guardian;
 	struct netlock *lock;
 	struct netlock *gate; /* from the second attempt on: no new connections */
 	bool announced, locked_by_script, refused;

@@ -402,6 +402,7 @@ static int stage_resume(void *ctx)
 	struct restoring *c = ctx;
 	int ret = net_finish(&c->r), err = tree_resume(&c->r);
 
+	files_remove_links(&c->r);
 	(void)run_scripts(c, "post-resume", false);
 	return ret < 0 ? ret : err;
 }

@@ -11,6 +11,7 @@
 #include "base/parse.h"
 #include "base/procfs.h"
 #include "base/syscalls.h"
+#include "file/remap.h"
 #include "file/table.h"
 
 static void desc_free(struct file_desc *f)
@@ -360,6 +361,7 @@ void files_dump_done(struct dump *d)
 
 	if (!t)
 		return;
+	remaps_done(t->remaps, false);
 	for (size_t i = 0; i < t->n; i++)
 		desc_free(t->descs[i]);
 	for (size_t i = 0; i < t->n_tables; i++)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "file/remap.h"
 #include "file/table.h"
 #include "image/image.h"
 
@@ -90,10 +91,13 @@ int files_dump(struct dump *d)
 		int (*write)(struct dump *d, struct image_file *out);
 	} files[] = { { "files", dump_entries }, { "fds", dump_tables } };
 
+	int err;
+
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		struct image_file *out;
-		int err = image_file_create(d->img, files[i].name, &out), end;
+		int end;
 
+		err = image_file_create(d->img, files[i].name, &out);
 		if (err < 0)
 			return err;
 		err = files[i].write(d, out);
@@ -101,5 +105,6 @@ int files_dump(struct dump *d)
 		if (err < 0 || end < 0)
 			return err < 0 ? err : end;
 	}
-	return ghosts_write(d);
+	err = ghosts_write(d);
+	return err < 0 ? err : remaps_make(d);
 }

@@ -22,6 +22,8 @@ int files_find(struct dump *d, struct task *t, int fd, uint32_t *ret_id);
 const struct file_desc *files_by_inode(struct dump *d, dev_t dev, ino_t ino);
 /* Dump every description through its kind; write files.img and fds.img. */
 int files_dump(struct dump *d);
+/* The tasks are about to be ended for good: temporary links (--link-remap) stay, for the restore. */
+void files_keep_links(struct dump *d);
 void files_dump_done(struct dump *d);
 
 /* Restore: read and check files.img, fds.img. */
@@ -41,6 +43,8 @@ int files_restore(struct restore *r);
 int files_install(struct restore *r, struct rtask *t);
 /* Everything is installed: run finish() of every kind. */
 int files_finish(struct restore *r);
+/* The restore is complete: remove the temporary links. */
+void files_remove_links(struct restore *r);
 /* One more than the highest descriptor number in the table @files_id. */
 int files_top(const struct restore *r, uint32_t files_id);
 void files_restore_done(struct restore *r);

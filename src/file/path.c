@@ -96,8 +96,8 @@ int fd_reopen(int fd, int flags)
 	return RET_NERRNO(open(path, flags | O_CLOEXEC | O_NOCTTY));
 }
 
-/* The same file by us, who may open what belongs to ids that its user namespace does not know. */
-static int open_from_outside(const struct remote *hand, const char *path, int flags)
+/* We may open what belongs to ids that its user namespace does not know. */
+int outside_open(const struct remote *hand, const char *path, int flags)
 {
 	struct open_how how = { .flags = (uint64_t)flags, .resolve = RESOLVE_IN_ROOT };
 	_cleanup_close_ int root = -1;
@@ -116,7 +116,7 @@ int hand_open(struct remote *hand, const char *path, int flags)
 	long fd = remote_syscall(hand, SYS_openat, AT_FDCWD, remote_str(hand, path), how, 0);
 
 	if (fd == -EACCES || fd == -EPERM) {
-		int ours = open_from_outside(hand, path, how & KNOWN_FLAGS);
+		int ours = outside_open(hand, path, how & KNOWN_FLAGS);
 
 		return ours < 0 ? (int)fd : ours;
 	}

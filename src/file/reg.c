@@ -3,10 +3,9 @@
  * Whatever has a name: regular files, directories, device nodes, files of proc and sysfs, O_PATH.
  *
  * The kernel shows the path as it is now (renames included) and the mount. Opened again by a task in
- * the same mount namespace. Unlinked files: ghost.c. Not restored: a file that lost this name but has
- * another one outside its directory; files of dead processes in /proc; device nodes with state.
+ * the same mount namespace. Unlinked files: ghost.c; those that lost only this name: remap.c. Not restored:
+ * files of dead processes in /proc; device nodes with state.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
@@ -14,6 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "file/kinds.h"
+#include "file/remap.h"
 #include "file/table.h"
 #include "mnt/mnt.h"
 
@@ -52,34 +52,9 @@ static const char *reg_problem(struct dump *d, const struct file_desc *f, enum p
 	return NULL;
 }
 
-/* Another name of @f in the directory of @path, found by inode; *@path is replaced. */
-static int find_other_name(struct dump *d, const struct file_desc *f, char **path)
-{
-	_cleanup_close_ int root =
-		RET_NERRNO(openat(f->task->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
-	char *slash = strrchr(*path, '/');
-	_cleanup_free_ char *dir = strndup(*path, slash - *path);
-	const char *rel = dir ? dir + strspn(dir, "/") : "";
-	_cleanup_dir_ DIR *handle = root < 0 ? NULL : dir_open_at(root, *rel ? rel : ".");
-	struct dirent *de;
-	char *found = NULL;
-
-	while (handle && !found && (de = readdir(handle))) {
-		struct stat st;
-
-		if (de->d_ino == f->st.st_ino &&
-		    fstatat(dirfd(handle), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    st.st_ino == f->st.st_ino && st.st_dev == f->st.st_dev)
-			found = xasprintf("%s/%s", dir, de->d_name);
-	}
-	if (!found)
-		return -ENOENT;
-	free(*path);
-	*path = found;
-	return 0;
-}
-
-#define NO_NAME "this name of the file was removed and no other is in its directory; link it there again"
+#define NO_NAME                                                                                        \
+	"this name of the file was removed and no other is in its directory; link it there again, or " \
+	"--link-remap"
 
 /* Where @f lies and in which state; *@ret_why: it cannot be dumped, else NULL. */
 static int find_place(struct dump *d, const struct file_desc *f, enum path_state *state, char **path,
@@ -90,7 +65,7 @@ static int find_place(struct dump *d, const struct file_desc *f, enum path_state
 	if (err < 0)
 		return err;
 	*ret_why = reg_problem(d, f, *state);
-	if (!*ret_why && *state == PATH_LINKED && find_other_name(d, f, path) < 0)
+	if (!*ret_why && *state == PATH_LINKED && file_other_name(d, f, path) < 0)
 		*ret_why = NO_NAME;
 	return 0;
 }
@@ -105,6 +80,18 @@ static int reg_survey(struct dump *d, const struct file_desc *f)
 	if (err < 0)
 		return err;
 	return why ? dump_obstacle(d, "%s: %s", file_desc_name(f), why) : 0;
+}
+
+static int fill_remap(struct dump *d, const struct file_desc *f, const char *path, RegEntry *e)
+{
+	const char *lost = strrchr(f->link, '/') + 1;
+	int err = remap_plan(d, f, path);
+
+	if (err < 0)
+		return log_errno(err, "%s: a temporary name in its directory", file_desc_name(f));
+	e->has_remap = e->remap = true;
+	e->lost_name = strndup(lost, strlen(lost) - strlen(" (deleted)"));
+	return e->lost_name ? 0 : log_oom();
 }
 
 static int fill(struct dump *d, const struct file_desc *f, RegEntry *e)
@@ -126,6 +113,8 @@ static int fill(struct dump *d, const struct file_desc *f, RegEntry *e)
 		log_error("%s: lies on a mount that is not the container's; close it", file_desc_name(f));
 		return -EOPNOTSUPP;
 	}
+	if (state == PATH_LINKED && remap_is(path))
+		return fill_remap(d, f, path, e);
 	if (state != PATH_DELETED)
 		return 0;
 	e->has_ghost_id = true;
@@ -171,6 +160,10 @@ static int reg_deps(struct restore *r, const FileEntry *msg)
 			  e->path);
 		return -EBADMSG;
 	}
+	if (e->remap && remap_check(e) < 0) {
+		log_error("%s: %s is no temporary link; the image is damaged", file_entry_name(msg), e->path);
+		return -EBADMSG;
+	}
 	if (e->has_ghost_id && !ghost_entry(r, e->ghost_id)) {
 		log_error("%s: ghost %u is not in the image", file_entry_name(msg), e->ghost_id);
 		return -EBADMSG;
@@ -210,8 +203,16 @@ static int reg_restore(struct restore *r, const FileEntry *msg, struct remote *h
 		flags |= O_NOFOLLOW;
 	if (e->has_ghost_id)
 		fd = ghost_open(r, hand, e->ghost_id, e->path, flags);
+	else if (e->remap)
+		fd = remap_open(r, hand, e, flags);
 	else
 		fd = hand_open(hand, e->path, flags);
+	if (fd == -ENOENT && e->remap) {
+		log_error("%s: its temporary link %s is gone; it stays only if the dump ended the tasks, and "
+			  "for one restore",
+			  file_entry_name(msg), e->path);
+		return fd;
+	}
 	if (fd < 0)
 		return log_errno(fd, "%s: open %s", file_entry_name(msg), e->path);
 	err = verify(msg, fd);

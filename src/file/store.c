@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/io.h"
+#include "file/remap.h"
 #include "file/table.h"
 #include "image/image.h"
 
@@ -89,6 +90,7 @@ void files_restore_done(struct restore *r)
 		close_fd(&s->objs[i].fd);
 		free(s->objs[i].deps);
 	}
+	remaps_done(s->remaps, true);
 	files_kept_done(s);
 	ttys_done(s);
 	image_messages_free(s->msgs, s->n);

@@ -34,6 +34,8 @@ struct file_lock {
 	LockEntry *msg;
 };
 
+struct remaps;
+
 struct file_table {
 	bool running; /* the survey's: descriptors may be closed at any moment */
 	struct file_desc **descs; /* by id - 1 */
@@ -47,6 +49,7 @@ struct file_table {
 	uint32_t n_shared;
 	ProtobufCMessage **ghosts; /* GhostEntry, by id - 1 */
 	size_t n_ghosts;
+	struct remaps *remaps; /* remap.c; NULL: none */
 };
 
 struct file_obj {
@@ -70,6 +73,7 @@ struct file_store {
 	struct map kept; /* something kept by a kind until all is done: key to descriptor + 1 */
 	struct tty_pty *ptys; /* tty_restore.c */
 	size_t n_ptys;
+	struct remaps *remaps; /* remap.c; NULL: none */
 };
 
 /* registry.c */
@@ -153,6 +157,8 @@ int file_path_state(struct dump *d, const struct file_desc *f, enum path_state *
 int fd_reopen(int fd, int flags);
 /* open(2) by @hand of @path with @flags (never O_CREAT): our own descriptor, or negative errno. */
 int hand_open(struct remote *hand, const char *path, int flags);
+/* The same by us, from outside; @flags as openat2(2) wants them. */
+int outside_open(const struct remote *hand, const char *path, int flags);
 /* The task in mount namespace @mnt_ns_id (0: any). */
 struct rtask *maker_in_mnt(struct restore *r, uint32_t mnt_ns_id);
 

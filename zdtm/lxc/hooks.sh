@@ -186,11 +186,11 @@ case_several() {
 	unharmed "scripts failed"
 }
 
-sleeper() { # a task of the host with nothing from here; its pid is $!
+sleeper() { # a task of the host with nothing from here but descriptor 9; its pid is $!
 	(
 		for fd in "/proc/$BASHPID/fd/"*; do
 			fd=${fd##*/}
-			[ "$fd" -le 2 ] || eval "exec $fd>&-"
+			[ "$fd" -le 2 ] || [ "$fd" = 9 ] || eval "exec $fd>&-"
 		done
 		exec setsid sleep 1000 < /dev/null > /dev/null 2>&1
 	) &
@@ -277,6 +277,39 @@ case_criu_stats() {
 	lab_dump "$DIR/img"
 	lab_restore "$DIR/img"
 	expect "of ctcr itself" "$(find "$DIR/img" -name 'stats-*')" ""
+}
+
+# The temporary link of --link-remap is there for the restore, and only then; whatever ends the dump.
+case_links() {
+	local pid
+	mkdir -p "$DIR/a" "$DIR/b"
+	echo text > "$DIR/a/one"
+	ln "$DIR/a/one" "$DIR/b/two"
+	sleeper 9< "$DIR/a/one"
+	pid=$!
+	rm "$DIR/a/one"
+	CTCR_FAIL_STAGE=inventory "$CTCR" dump -t "$pid" -D "$DIR/img" --link-remap > "$DIR/out" 2>&1 && fail "dumped"
+	expect "after a failure" "$(ls -A "$DIR/a")" ""
+	printf '#!/bin/sh\n[ $CRTOOLS_SCRIPT_ACTION != post-dump ] || { ls -A %s > %s; kill -9 $PPID; }\n' \
+		"$DIR/a" "$DIR/seen" > "$DIR/hook"
+	chmod +x "$DIR/hook"
+	"$CTCR" dump -t "$pid" -D "$DIR/img" --link-remap --action-script "$DIR/hook" > "$DIR/out" 2>&1 && fail "dumped"
+	grep -q . "$DIR/seen" || fail "no link was made"
+	wait_for 5 test -z "$(ls -A "$DIR/a")" || fail "after a kill: $(ls -A "$DIR/a")"
+	kill -0 "$pid" || fail "it does not run"
+	rm -rf "$DIR/img"
+	"$CTCR" dump -t "$pid" -R -D "$DIR/img" --link-remap || fail "dump -R"
+	expect "after -R" "$(ls -A "$DIR/a")" ""
+	rm -rf "$DIR/img"
+	"$CTCR" dump -t "$pid" -D "$DIR/img" --link-remap || fail "dump"
+	wait "$pid"
+	[ -n "$(ls -A "$DIR/a")" ] || fail "no link for the restore"
+	CTCR_FAIL_STAGE=become "$CTCR" restore -d -D "$DIR/img" > "$DIR/out" 2>&1 && fail "restored"
+	[ -n "$(ls -A "$DIR/a")" ] || fail "no link after a failed restore"
+	"$CTCR" restore -d -D "$DIR/img" || fail "restore"
+	expect "after the restore" "$(ls -A "$DIR/a")" ""
+	[ "/proc/$pid/fd/9" -ef "$DIR/b/two" ] || fail "another file"
+	kill "$pid"
 }
 
 case_log_actions() {
