@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* modes: host ns userns twice */
 /* dump: --link-remap */
-/* Files opened by a name that was removed while another one, elsewhere, leads to them; open, and only mapped. */
+/* Files opened by a name that was removed while another one, elsewhere, leads to them; open, and only mapped.
+ */
 #include "zdtm.h"
 
 #include <dirent.h>
