@@ -265,6 +265,8 @@ static int stage_tree(void *ctx)
 		if (ret >= 0)
 			ret = tree_clone_children(r, t);
 	}
+	if (ret >= 0)
+		ret = net_settle(r);
 	return ret < 0 ? ret : mnt_finish(r);
 }
 

@@ -7,6 +7,7 @@
  * of virtio headers. Refused: a filter (TUNATTACHFILTER), a detached queue.
  */
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
@@ -29,6 +30,8 @@ static bool tun_match(const struct file_desc *f)
 /* Why it cannot be dumped; @ifr is filled if it is attached (name not empty). */
 static const char *tun_problem(const struct file_desc *f, struct ifreq *ifr)
 {
+	struct sock_fprog filter = { 0 };
+
 	*ifr = (struct ifreq){ 0 };
 	if (ioctl(f->fd, TUNGETIFF, ifr) < 0) {
 		ifr->ifr_name[0] = '\0';
@@ -36,6 +39,8 @@ static const char *tun_problem(const struct file_desc *f, struct ifreq *ifr)
 	}
 	if ((unsigned short)ifr->ifr_flags & IFF_DETACH_QUEUE)
 		return "a detached queue of a tun interface is not supported; attach or close it";
+	if (ioctl(f->fd, TUNGETFILTER, &filter) == 0 && filter.len)
+		return "its tap interface has a filter (TUNATTACHFILTER), which is not supported; detach it";
 	return NULL;
 }
 

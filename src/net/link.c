@@ -10,23 +10,10 @@
  */
 #include <linux/if.h>
 #include <linux/if_arp.h>
-#include <linux/if_bridge.h>
 #include <linux/veth.h>
 
 #include "base/log.h"
 #include "net/link.h"
-
-static const char *refuse_bridge(const struct link_info *l)
-{
-	const struct nlattr *tb[IFLA_BR_MAX + 1] = { 0 };
-	const struct nlattr *d = l->info[IFLA_INFO_DATA];
-
-	if (!d || rtnl_attrs_raw(mnl_attr_get_payload(d), mnl_attr_get_payload_len(d), tb, IFLA_BR_MAX) < 0)
-		return NULL;
-	if (rtnl_u8(tb[IFLA_BR_VLAN_FILTERING], 0))
-		return "is a bridge that filters VLANs, which is not supported; switch vlan_filtering off";
-	return NULL;
-}
 
 static const char *refuse_vxlan(const struct link_info *l)
 {
@@ -35,33 +22,8 @@ static const char *refuse_vxlan(const struct link_info *l)
 		       : NULL;
 }
 
-static const char *refuse_macvlan(const struct link_info *l)
-{
-	const struct nlattr *tb[IFLA_MACVLAN_MAX + 1] = { 0 };
-	const struct nlattr *d = l->info[IFLA_INFO_DATA];
-
-	if (!d ||
-	    rtnl_attrs_raw(mnl_attr_get_payload(d), mnl_attr_get_payload_len(d), tb, IFLA_MACVLAN_MAX) < 0)
-		return NULL;
-	if (rtnl_u32(tb[IFLA_MACVLAN_MODE], 0) == MACVLAN_MODE_SOURCE)
-		return "is a macvlan of source mode, which is not supported; use another mode";
-	return NULL;
-}
-
 /* Kinds without a file of their own are made again from the attributes the kernel showed. */
 static const struct link_ops link_lo = { .kind = "lo" };
-/* Options are only switched on: a kernel built without one refuses to switch it off, too. */
-static int put_bridge(struct rtnl_req *q, const struct nlattr *a)
-{
-	struct br_boolopt_multi opt;
-
-	if (mnl_attr_get_type(a) != IFLA_BR_MULTI_BOOLOPT || mnl_attr_get_payload_len(a) < sizeof(opt))
-		return rtnl_put_raw(q, a, a->nla_len);
-	memcpy(&opt, mnl_attr_get_payload(a), sizeof(opt));
-	opt.optmask = opt.optval;
-	return rtnl_put(q, IFLA_BR_MULTI_BOOLOPT, &opt, sizeof(opt));
-}
-
 /* Shown as a number, taken as a flag; and one whose presence counts, not its value. */
 static int put_vxlan(struct rtnl_req *q, const struct nlattr *a)
 {
@@ -72,23 +34,23 @@ static int put_vxlan(struct rtnl_req *q, const struct nlattr *a)
 	return rtnl_u8(a, 0) ? rtnl_put(q, IFLA_VXLAN_TTL_INHERIT, NULL, 0) : 0;
 }
 
+/* The addresses of source mode are sent as a command. */
+static int put_macvlan(struct rtnl_req *q, const struct nlattr *a)
+{
+	const uint32_t mode = MACVLAN_MACADDR_SET;
+	int ret = mnl_attr_get_type(a) == IFLA_MACVLAN_MACADDR_DATA
+			  ? rtnl_put(q, IFLA_MACVLAN_MACADDR_MODE, &mode, 4)
+			  : 0;
+
+	return ret < 0 ? ret : rtnl_put_raw(q, a, a->nla_len);
+}
+
 #define BIT(n) (1ull << (n))
-#define BR_FDB_N_LEARNED 48 /* since 6.7 */
-static const struct link_ops link_bridge = {
-	.kind = "bridge",
-	.refuse = refuse_bridge,
-	.put = put_bridge,
-	.computed = BIT(IFLA_BR_ROOT_ID) | BIT(IFLA_BR_BRIDGE_ID) | BIT(IFLA_BR_ROOT_PORT) |
-		    BIT(IFLA_BR_ROOT_PATH_COST) | BIT(IFLA_BR_TOPOLOGY_CHANGE) |
-		    BIT(IFLA_BR_TOPOLOGY_CHANGE_DETECTED) | BIT(IFLA_BR_HELLO_TIMER) |
-		    BIT(IFLA_BR_TCN_TIMER) | BIT(IFLA_BR_TOPOLOGY_CHANGE_TIMER) | BIT(IFLA_BR_GC_TIMER) |
-		    BIT(IFLA_BR_FDB_FLUSH) | BIT(IFLA_BR_VLAN_FILTERING) | BIT(BR_FDB_N_LEARNED),
-};
 static const struct link_ops link_dummy = { .kind = "dummy" };
 static const struct link_ops link_ifb = { .kind = "ifb" };
 static const struct link_ops link_macvlan = {
 	.kind = "macvlan",
-	.refuse = refuse_macvlan,
+	.put = put_macvlan,
 	.computed = BIT(IFLA_MACVLAN_MACADDR_COUNT) | BIT(IFLA_MACVLAN_BC_QUEUE_LEN_USED),
 };
 static const struct link_ops link_ipvlan = { .kind = "ipvlan" };
@@ -292,26 +254,40 @@ static uint32_t vxlan_lower(const struct link_info *l)
 	return rtnl_u32(tb[IFLA_VXLAN_LINK], 0);
 }
 
+#define REFUSE_PEER \
+	"has its other end in a network namespace that no task of the container is in; remove it or move it"
+
+/* The namespace that is called @id here: one of the container, or the host's. */
+static bool known_ns(const struct net_dump *n, const struct nlattr *id, uint32_t *ret)
+{
+	for (size_t i = 0; i < n->msg->n_nsids; i++) {
+		if (n->msg->nsids[i]->nsid != (int32_t)rtnl_u32(id, -1))
+			continue;
+		*ret = n->msg->nsids[i]->ns_id;
+		return true;
+	}
+	return false;
+}
+
+const char *link_refuse_peer(const struct net_dump *n, const struct link_info *l)
+{
+	uint32_t ns_id;
+
+	if (!l->tb[IFLA_LINK_NETNSID] || known_ns(n, l->tb[IFLA_LINK_NETNSID], &ns_id))
+		return NULL;
+	return REFUSE_PEER;
+}
+
 static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m)
 {
 	const struct nlattr *id = l->tb[IFLA_LINK_NETNSID];
 	uint32_t index = streq(l->kind, "vxlan") ? vxlan_lower(l) : rtnl_u32(l->tb[IFLA_LINK], 0);
 	uint32_t ns_id = n->msg->ns_id;
-	bool known = !id;
 
 	if (!index || (!id && index == m->index))
 		return 0;
-	for (size_t i = 0; id && i < n->msg->n_nsids; i++) {
-		if (n->msg->nsids[i]->nsid != (int32_t)rtnl_u32(id, -1))
-			continue;
-		ns_id = n->msg->nsids[i]->ns_id;
-		known = true;
-	}
-	if (!known) {
-		log_error("link %s (network namespace %u): its other end is in a network namespace that no "
-			  "task of "
-			  "the container is in; remove it or move it",
-			  m->name, n->msg->ns_id);
+	if (id && !known_ns(n, id, &ns_id)) {
+		log_error("link %s (network namespace %u) " REFUSE_PEER, m->name, n->msg->ns_id);
 		return -EOPNOTSUPP;
 	}
 	m->peer = malloc(sizeof(*m->peer));

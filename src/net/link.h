@@ -103,12 +103,14 @@ struct link_ops {
 	int (*make)(struct restore *r, struct rnet *n, const LinkEntry *m);
 };
 
-extern const struct link_ops link_veth, link_phys, link_tun;
+extern const struct link_ops link_veth, link_phys, link_tun, link_bridge;
 
 const struct link_ops *link_find(const char *kind);
 int link_parse(const struct nlmsghdr *h, struct link_info *ret);
 /* Why it cannot be dumped, NULL if it can. */
 const char *link_refuse(const struct link_info *l);
+/* The same for where its other end, or the link it lies on, is; after nsids_dump(). */
+const char *link_refuse_peer(const struct net_dump *n, const struct link_info *l);
 /* Made by the kernel in every namespace when a module is there (tunl0, sit0 ...), and not in use. */
 bool link_is_fallback(const struct link_info *l);
 
@@ -121,7 +123,12 @@ int links_down(struct rtnl *rt); /* all but loopback */
 const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len);
 /* IPv6 address generation and token, by netlink. */
 int link_set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token);
-int links_finish(struct rnet *n); /* all carriers are there: IPv6 address generation back on, as it was */
+/*
+ * IPv6 address generation back on, as it was, and spanning trees: when all namespaces are there, before
+ * any socket could hear of it; @late: those of tun links, whose carrier comes with the descriptors.
+ */
+int links_finish(struct rnet *n, bool late);
+bool link_is_late(const NetEntry *net, const LinkEntry *m);
 /* "OUT[@BRIDGE]" of --veth-pair; -EINVAL. */
 int veth_parse(const char *text, char name[16], char bridge[16]);
 const LinkEntry *link_entry(const NetEntry *m, uint32_t index);
@@ -199,6 +206,16 @@ int ipset_plan(struct rnet *n);
 int ipset_restore(struct rnet *n); /* before rules that look into them */
 int conntrack_dump(struct net_dump *n);
 int conntrack_restore(struct rnet *n);
+/* Has the bridge the address of its lowest port, which it takes by itself? */
+bool bridge_follows_ports(const NetEntry *net, const LinkEntry *m);
+/* Settings of a bridge's port, if it is one. */
+int bridge_port_restore(struct rnet *n, const LinkEntry *m);
+int bridges_finish(struct rnet *n, bool late); /* ports have their carriers: spanning trees */
+int groups_dump(struct net_dump *n); /* multicast groups of bridges */
+int groups_restore(struct rnet *n); /* links are up */
+/* Multicast addresses that programs added to links (ip maddr). */
+int maddrs_dump(struct net_dump *n);
+int maddrs_restore(struct rnet *n);
 /* Gratuitous ARP and unsolicited neighbour advertisements of every address. */
 int net_announce(struct rnet *n);
 

@@ -128,9 +128,13 @@ static int put_lower(struct restore *r, struct rnet *n, const LinkEntry *m, stru
 /* The kinds without a make function: what the kernel showed, sent back. */
 static int make_as_was(struct restore *r, struct rnet *n, const LinkEntry *m)
 {
+	LinkEntry made = *m;
 	struct rtnl_req q;
-	int ret = link_begin(&q, m);
+	int ret;
 
+	if (streq(m->kind, "bridge") && bridge_follows_ports(n->msg, m))
+		made.has_address = false;
+	ret = link_begin(&q, &made);
 	if (ret == 0 && m->peer)
 		ret = put_lower(r, n, m, &q);
 	if (ret == 0)
@@ -224,53 +228,6 @@ static int link_set(struct rnet *n, const LinkEntry *m)
 	return ret;
 }
 
-/* Settings of a bridge's port: those a user makes. */
-static int link_set_port(struct rnet *n, const LinkEntry *m)
-{
-	const struct ifinfomsg ifi = { .ifi_index = m->index };
-	static const uint16_t keep[] = {
-		IFLA_BRPORT_PRIORITY,
-		IFLA_BRPORT_COST,
-		IFLA_BRPORT_MODE,
-		IFLA_BRPORT_GUARD,
-		IFLA_BRPORT_PROTECT,
-		IFLA_BRPORT_FAST_LEAVE,
-		IFLA_BRPORT_LEARNING,
-		IFLA_BRPORT_UNICAST_FLOOD,
-		IFLA_BRPORT_PROXYARP,
-		IFLA_BRPORT_PROXYARP_WIFI,
-		IFLA_BRPORT_MULTICAST_ROUTER,
-		IFLA_BRPORT_MCAST_TO_UCAST,
-		IFLA_BRPORT_MCAST_FLOOD,
-		IFLA_BRPORT_BCAST_FLOOD,
-		IFLA_BRPORT_GROUP_FWD_MASK,
-		IFLA_BRPORT_NEIGH_SUPPRESS,
-		IFLA_BRPORT_ISOLATED,
-		IFLA_BRPORT_LOCKED,
-		IFLA_BRPORT_BACKUP_PORT,
-	};
-	const struct nlattr *tb[IFLA_BRPORT_MAX + 1] = { 0 };
-	struct nlattr *info, *data;
-	struct rtnl_req q;
-	int ret;
-
-	if (!m->has_master || !m->slave_kind || !streq(m->slave_kind, "bridge") || !m->has_slave_data)
-		return 0;
-	ret = rtnl_attrs_raw(m->slave_data.data, m->slave_data.len, tb, IFLA_BRPORT_MAX);
-	if (ret < 0)
-		return ret;
-	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	info = rtnl_nest(&q, IFLA_LINKINFO);
-	rtnl_put_str(&q, IFLA_INFO_SLAVE_KIND, m->slave_kind);
-	data = rtnl_nest(&q, IFLA_INFO_SLAVE_DATA);
-	for (size_t i = 0; i < ARRAY_SIZE(keep) && ret == 0; i++)
-		if (tb[keep[i]])
-			ret = rtnl_put_raw(&q, tb[keep[i]], tb[keep[i]]->nla_len);
-	mnl_attr_nest_end(&q.h, data);
-	mnl_attr_nest_end(&q.h, info);
-	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "settings of the bridge port");
-}
-
 int links_make(struct restore *r, struct rnet *n)
 {
 	int ret = 0;
@@ -280,7 +237,7 @@ int links_make(struct restore *r, struct rnet *n)
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = link_set(n, n->order[i]);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
-		ret = link_set_port(n, n->order[i]);
+		ret = bridge_port_restore(n, n->order[i]);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = attrs_restore(n, n->order[i]);
 	return ret;

@@ -89,22 +89,46 @@ int links_up(struct rnet *n)
 	return ret;
 }
 
-/*
- * IPv6 address generation as it was. A link that gets its carrier while it is on would get an address of
- * the kernel's making: so this is done when all namespaces are there and descriptors are attached (tun), and
- * what the kernel has yet to notice is noticed first: by ports, by what lies on them, by what lies on that.
- */
-int links_finish(struct rnet *n)
+/* Does the carrier of @m come with the descriptors of a tun link? */
+bool link_is_late(const NetEntry *net, const LinkEntry *m)
 {
-	_cleanup_close_ int sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
-	int ret = 0;
+	if (streq(m->kind, "tun"))
+		return true;
+	for (size_t i = 0; i < net->n_links; i++)
+		if (net->links[i]->has_master && net->links[i]->master == m->index &&
+		    streq(net->links[i]->kind, "tun"))
+			return true;
+	return false;
+}
 
+static bool has_late(const NetEntry *net)
+{
+	for (size_t i = 0; i < net->n_links; i++)
+		if (link_is_late(net, net->links[i]))
+			return true;
+	return false;
+}
+
+/*
+ * A link that gets its carrier while IPv6 address generation is on would get an address of the kernel's
+ * making. So what the kernel has yet to notice is noticed first: by ports, by what lies on them, by what
+ * lies on that.
+ */
+int links_finish(struct rnet *n, bool late)
+{
+	_cleanup_close_ int sock = -1;
+	int ret;
+
+	if (late && !has_late(n->msg))
+		return 0;
+	sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
 	for (int i = 0; i < 3; i++)
 		settle(n, sock);
+	ret = bridges_finish(n, late);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++) {
 		const LinkEntry *m = n->msg->links[i];
 
-		if (m->has_addr_gen_mode)
+		if (m->has_addr_gen_mode && link_is_late(n->msg, m) == late)
 			ret = link_set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
 	}
 	return ret;

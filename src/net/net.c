@@ -64,6 +64,8 @@ static int survey_links(struct net_dump *n)
 		if (ret < 0 || link_is_fallback(&l))
 			continue;
 		why = link_refuse(&l);
+		if (!why)
+			why = link_refuse_peer(n, &l);
 		if (why)
 			ret = dump_obstacle(n->d, "link %s (%s) %s", l.name, l.kind, why);
 	}
@@ -117,6 +119,8 @@ int net_survey(struct dump *d)
 		if (ret == 0)
 			ret = survey_sharers(&n);
 		if (ret == 0)
+			ret = nsids_dump(&n);
+		if (ret == 0)
 			ret = survey_links(&n);
 		if (ret == 0)
 			ret = tc_survey(&n);
@@ -131,8 +135,9 @@ int net_survey(struct dump *d)
 static int dump_contents(struct net_dump *n)
 {
 	static int (*const parts[])(struct net_dump * n) = {
-		nsids_dump,   links_dump, addrs_dump, routes_dump,  rules_dump,	    neighbours_dump,
-		sysctls_dump, ipset_dump, nft_dump,   xtables_dump, conntrack_dump, tc_dump,
+		nsids_dump,	 links_dump,   addrs_dump,  routes_dump, rules_dump,
+		neighbours_dump, sysctls_dump, ipset_dump,  nft_dump,	 xtables_dump,
+		conntrack_dump,	 tc_dump,      groups_dump, maddrs_dump,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

@@ -33,6 +33,7 @@ int net_plan(struct restore *r); /* bridges of --veth-pair exist, names are free
 /* By the hand of the first task in each network namespace. Links down first; lock; then up. */
 int net_restore_links(struct restore *r, struct rtask *t);
 int net_restore_config(struct restore *r, struct rtask *t); /* addresses, up, routes ... */
+int net_settle(struct restore *r); /* all namespaces are there, no socket yet */
 int net_finish(struct restore *r); /* after unlock: tell switches and peers (gratuitous ARP, NA) */
 int net_undo(struct restore *r); /* a failed restore, before it is unlocked: links down, host ends removed */
 /* Was it changed by --ip? Then @addr (4 or 16 bytes) becomes what it is now. */

@@ -164,9 +164,9 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore, ipset_restore, nft_restore,	    xtables_restore,
-		tc_restore,	 links_up,	addrs_restore,	    nexthops_restore,
-		routes_restore,	 rules_restore, neighbours_restore, conntrack_restore,
+		sysctls_restore,    ipset_restore,  nft_restore,      xtables_restore,	 tc_restore,
+		links_up,	    addrs_restore,  nexthops_restore, routes_restore,	 rules_restore,
+		neighbours_restore, groups_restore, maddrs_restore,   conntrack_restore,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);
@@ -179,11 +179,21 @@ int net_restore_config(struct restore *r, struct rtask *t)
 	return ret;
 }
 
+int net_settle(struct restore *r)
+{
+	int ret = 0;
+
+	for (size_t i = 0; r->net && i < r->net->n_nets && ret == 0; i++)
+		if (r->net->nets[i].configured)
+			ret = links_finish(&r->net->nets[i], false);
+	return ret;
+}
+
 int net_finish(struct restore *r)
 {
 	for (size_t i = 0; r->net && i < r->net->n_nets; i++)
 		if (r->net->nets[i].configured) {
-			links_finish(&r->net->nets[i]);
+			links_finish(&r->net->nets[i], true);
 			net_announce(&r->net->nets[i]);
 		}
 	return 0;

@@ -177,8 +177,11 @@ static bool fdb_own(struct net_dump *n, const struct nlmsghdr *h)
 
 	if (!l || rtnl_attrs(h, sizeof(*nd), tb, NDA_MAX) < 0 || !tb[NDA_LLADDR])
 		return true;
-	/* A driver's own list of multicast addresses (self, permanent): made by the addresses above it. */
-	if (!streq(l->kind, "vxlan") && (nd->ndm_flags & NTF_SELF))
+	/* A driver's own list of multicast addresses (self, permanent): made by the addresses above it, or
+	 * by hand (maddr.c). */
+	if (!streq(l->kind, "vxlan") && (nd->ndm_flags & NTF_SELF) &&
+	    (!mnl_attr_get_payload_len(tb[NDA_LLADDR]) ||
+	     (*(const uint8_t *)mnl_attr_get_payload(tb[NDA_LLADDR]) & 1)))
 		return true;
 	for (size_t i = 0; i < n->msg->n_links; i++) {
 		const LinkEntry *o = n->msg->links[i];
@@ -230,8 +233,8 @@ int neighbours_dump(struct net_dump *n)
 int neighbour_edit(const void *data, size_t len, struct rtnl_req *q)
 {
 	const struct nlattr *tb[NDA_MAX + 1] = { 0 };
-	static const uint16_t keep[] = { NDA_DST,     NDA_LLADDR,  NDA_VLAN,	 NDA_PORT,     NDA_VNI,
-					 NDA_IFINDEX, NDA_SRC_VNI, NDA_PROTOCOL, NDA_FLAGS_EXT };
+	static const uint16_t keep[] = { NDA_DST,     NDA_LLADDR,  NDA_VLAN,	 NDA_PORT,	NDA_VNI,
+					 NDA_IFINDEX, NDA_SRC_VNI, NDA_PROTOCOL, NDA_FLAGS_EXT, NDA_NH_ID };
 	struct ndmsg nd;
 	int ret;
 
@@ -252,15 +255,23 @@ int neighbour_edit(const void *data, size_t len, struct rtnl_req *q)
 
 static int neighbour_send(struct rnet *n, const ProtobufCBinaryData *b)
 {
+	const LinkEntry *l = NULL;
 	struct rtnl_req q;
+	struct ndmsg *nd;
 	int ret = neighbour_edit(b->data, b->len, &q);
 
-	if (ret == 0)
+	if (ret == 0) {
+		nd = mnl_nlmsg_get_payload(&q.h);
+		l = link_entry(n->msg, nd->ndm_ifindex);
+		/* A bridge's own entries are shown as those of a port. */
+		if (l && nd->ndm_family == AF_BRIDGE && streq(l->kind, "bridge") && !l->has_master)
+			nd->ndm_flags |= NTF_SELF;
 		ret = rtnl_do(&n->rt, &q);
+	}
 	if (ret == 0 || ret == -EEXIST)
 		return 0;
-	return log_errno(ret, "network namespace %u: neighbour%s%s", n->msg->ns_id, n->rt.why[0] ? ": " : "",
-			 n->rt.why);
+	return log_errno(ret, "link %s: neighbour or forwarding entry%s%s", l ? l->name : "?",
+			 n->rt.why[0] ? ": " : "", n->rt.why);
 }
 
 int neighbours_restore(struct rnet *n)

@@ -5,7 +5,8 @@
  * Shown by the kernel: addresses, options, queued datagrams with their senders; multicast groups only
  * by asking for each group of the namespace (mcast.c). Queued datagrams are sent again from a raw
  * socket with the sender's address (inet_queue.c); what ancillary data says of them then (interface,
- * time) is of the second arrival. Queues of raw sockets are dropped, as a network may drop packets.
+ * time) is of the second arrival. Queues of raw sockets are lost, as a network may lose packets,
+ * with a warning.
  */
 #include "base/log.h"
 #include "net/net.h"
@@ -71,6 +72,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 		ret = mcast_dump(d, f, e);
 	if (ret == 0)
 		ret = inet_queue_dump(f, e);
+	if (ret == 0 && e->sock->type == SOCK_RAW)
+		sk_warn_queue(f, "packets");
 	return ret;
 }
 

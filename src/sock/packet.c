@@ -3,7 +3,8 @@
  * Packet sockets, packet(7).
  *
  * Shown by the kernel: device and protocol by getsockname(2), the rest by options and sock_diag(7).
- * Refused: mapped rings. Frames that wait to be read are dropped, as a network may drop them.
+ * Refused: mapped rings. Frames that wait to be read are lost, as a network
+ * may lose them, with a warning.
  */
 #include <libmnl/libmnl.h>
 #include <linux/if_packet.h>
@@ -124,6 +125,7 @@ static int dump_entry(struct dump *d, const struct file_desc *f, PacketEntry *p)
 		log_error("%s: a packet socket with a mapped ring; close it", file_desc_name(f));
 		return -EOPNOTSUPP;
 	}
+	sk_warn_queue(f, "frames");
 	p->has_fanout = i.fanout;
 	p->fanout = i.fanout_arg;
 	return 0;

@@ -2,6 +2,7 @@
 /* Small questions the socket kinds ask; see sk.h. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -333,4 +334,15 @@ const char *sk_addr_text(const void *addr, size_t len)
 		snprintf(out, sizeof(ring[0]), "%s:%u", ip, ntohs(a.in.sin_port));
 	}
 	return out;
+}
+
+/* How many there are is not shown: only what they take. */
+void sk_warn_queue(const struct file_desc *f, const char *what)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(mem);
+
+	if (getsockopt(f->fd, SOL_SOCKET, SO_MEMINFO, mem, &len) == 0 && mem[SK_MEMINFO_RMEM_ALLOC])
+		log_warn("%s: %s that wait to be read (%u bytes of memory) are not in the image",
+			 file_desc_name(f), what, mem[SK_MEMINFO_RMEM_ALLOC]);
 }

@@ -118,6 +118,9 @@ int sk_diag_of(struct dump *d, int fd);
 /* All TCP sockets in one of @states (bits). */
 int sk_diag_tcp(int sock, unsigned int states, sk_diag_fn fn, void *arg);
 
+/* Warn if @what ("packets") waits in @f to be read, and will be lost. */
+void sk_warn_queue(const struct file_desc *f, const char *what);
+
 /*
  * Walk the queued messages of @fd without taking them. @fn may keep descriptors found in the control
  * data by overwriting them with -1; the others are closed.

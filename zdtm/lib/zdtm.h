@@ -14,6 +14,7 @@
  *	modes: host ns userns running twice	(default: all)
  *	dump: OPTIONS		restore: OPTIONS	more options for ctcr
  *	refuse: TEXT		the dump must fail with TEXT in its output, the test goes on unharmed
+ *	warn: TEXT		the dump must say TEXT. "refuse" and "warn" may come several times
  *	timeout: SECONDS	(default 20)
  */
 #pragma once

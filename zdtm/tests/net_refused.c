@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Links and their settings that cannot be restored are all named at once, before anything is stopped. */
+/* modes: ns */
+/* refuse: link va (veth) has an XDP program, which is not supported; detach it */
+/* refuse: link mt0 (macvtap) is of a kind that is not supported; remove it */
+/* refuse: link vc (veth) has its other end in a network namespace that no task of the container is in */
+/* refuse: link vd has a queueing discipline (htb 1:0), with a size table (stab), which is not supported */
+/* refuse: link ve has a traffic filter (bpf 0:1), which is not supported; tc filter del */
+/* refuse: its tap interface has a filter (TUNATTACHFILTER), which is not supported; detach it */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "netstate.h"
+
+static const char *const setup[] = {
+	"ip link add va type veth peer name vb",
+	"ip link add mt0 link vb type macvtap",
+	"ip link add vd type veth peer name vdd",
+	"tc qdisc add dev vd stab overhead 10 tsize 512 linklayer atm root handle 1: htb",
+	"ip link add ve type veth peer name vee",
+	"tc qdisc add dev ve clsact",
+	"tc filter add dev ve egress bpf da bytecode '1,6 0 0 4294967295,'",
+	"ip link add lo9 type veth peer name lo8",
+	"ip link set tap7 up",
+	NULL,
+};
+
+static int xdp_program(void)
+{
+	const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+					 { .code = BPF_JMP | BPF_EXIT } };
+	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_XDP,
+				.insn_cnt = 2,
+				.insns = (unsigned long)code,
+				.license = (unsigned long)"GPL" };
+	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	if (fd < 0)
+		pfail("BPF_PROG_LOAD");
+	return fd;
+}
+
+static void attach_xdp(const char *link)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg ifi;
+		struct nlattr xdp, fd;
+		int fd_value;
+		struct nlattr flags;
+		unsigned int flags_value;
+	} q = { { sizeof(q), RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, 1, 0 },
+		{ .ifi_index = if_nametoindex(link) },
+		{ 20, IFLA_XDP | NLA_F_NESTED },
+		{ 8, IFLA_XDP_FD },
+		xdp_program(),
+		{ 8, IFLA_XDP_FLAGS },
+		XDP_FLAGS_SKB_MODE };
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+		char more[512];
+	} answer;
+	int nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+	if (send(nl, &q, sizeof(q), 0) != sizeof(q) ||
+	    recv(nl, &answer, sizeof(answer), 0) < (int)sizeof(answer.e))
+		pfail("rtnetlink");
+	if (answer.e.error)
+		fail("XDP cannot be attached: %s", strerror(-answer.e.error));
+	close(q.fd_value);
+	close(nl);
+}
+
+/* A pair of which one end is where only a socket is. */
+static void foreign_pair(void)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY), there;
+
+	if (own < 0 || unshare(CLONE_NEWNET))
+		pfail("unshare");
+	there = socket(AF_INET, SOCK_DGRAM, 0);
+	if (there < 0 || system("ip link add vcc type veth peer name vc netns 1"))
+		pfail("a pair");
+	if (setns(own, CLONE_NEWNET))
+		pfail("setns");
+	close(own);
+}
+
+int main(int argc, char **argv)
+{
+	struct sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, 0xffff } };
+	struct sock_fprog prog = { 1, code };
+	struct ifreq ifr = { .ifr_name = "tap7", .ifr_flags = IFF_TAP };
+	int tap;
+
+	test_init(argc, argv);
+	if (mknod("tun.node", S_IFCHR | 0600, makedev(10, 200)) < 0 && errno != EEXIST)
+		skip("mknod");
+	tap = open("tun.node", O_RDWR | O_NONBLOCK);
+	if (tap < 0 || ioctl(tap, TUNSETIFF, &ifr) || ioctl(tap, TUNATTACHFILTER, &prog))
+		pfail("tap");
+	net_setup(setup);
+	attach_xdp("va");
+	foreign_pair();
+	test_daemon();
+	test_waitsig();
+	pass();
+}
