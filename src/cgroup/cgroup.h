@@ -35,4 +35,6 @@ int cgroup_make(struct restore *r); /* before the root: directories and properti
 int cgroup_place(struct restore *r, pid_t tid, uint32_t id); /* from outside, by the coordinator */
 int cgroup_limits(struct restore *r); /* the rest of the properties, before release */
 int cgroup_undo(struct restore *r); /* remove what cgroup_make() made */
+/* The root task has ended: remove what cgroup_make() made and nobody else is in. */
+void cgroup_ended(struct restore *r);
 void cgroup_restore_done(struct restore *r);

@@ -311,8 +311,11 @@ int cgroup_limits(struct restore *r)
 	return 0;
 }
 
+#define UNDO_PATIENCE_MS 2000
+#define END_PATIENCE_MS 200
+
 /* Tasks that were killed leave their cgroup only when they are gone for good. */
-static int remove_dir(const struct cg_target *t, const char *path)
+static int remove_dir(const struct cg_target *t, const char *path, int patience_ms)
 {
 	_cleanup_free_ char *parent = strdup(path);
 	char *slash = parent ? strrchr(parent, '/') : NULL;
@@ -324,7 +327,7 @@ static int remove_dir(const struct cg_target *t, const char *path)
 	up = cg_open_dir(t->fd, parent);
 	if (up < 0)
 		return up == -ENOENT ? 0 : up;
-	for (int i = 0; i < 200; i++) {
+	for (int ms = 0; ms < patience_ms; ms += 10) {
 		if (unlinkat(up, slash + 1, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		if (errno != EBUSY)
@@ -343,7 +346,7 @@ int cgroup_undo(struct restore *r)
 		return 0;
 	while (s->n_made) {
 		struct cg_made *m = &s->made[--s->n_made];
-		int err = remove_dir(&s->targets[m->hier], m->path);
+		int err = remove_dir(&s->targets[m->hier], m->path, UNDO_PATIENCE_MS);
 
 		if (err < 0)
 			ret = log_errno(err, "cgroup %s (%s): remove", m->path,
@@ -351,4 +354,12 @@ int cgroup_undo(struct restore *r)
 		free(m->path);
 	}
 	return ret;
+}
+
+void cgroup_ended(struct restore *r)
+{
+	const struct cgroup_store *s = r->cgroups;
+
+	for (size_t i = s ? s->n_made : 0; i-- > 0;)
+		(void)remove_dir(&s->targets[s->made[i].hier], s->made[i].path, END_PATIENCE_MS);
 }

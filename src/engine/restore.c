@@ -436,7 +436,6 @@ static void restore_done(struct restoring *c)
 	mem_restore_done(r);
 	mnt_restore_done(r);
 	net_restore_done(r);
-	cgroup_restore_done(r);
 	tree_restore_done(r);
 	ns_restore_done(r);
 	image_free(r->img);
@@ -465,6 +464,18 @@ static int wait_root(pid_t root)
 	return 0;
 }
 
+static int stay(struct restore *r, pid_t root)
+{
+	int ret;
+
+	stages_unblock_signals();
+	ret = wait_root(root);
+	cgroup_ended(r);
+	if (r->opt->shell_job)
+		tty_foreground(0);
+	return ret;
+}
+
 int engine_restore(const struct options *opt)
 {
 	struct restoring c = { .opt = opt, .r = { .opt = opt, .root_fd = -1 }, .begin_ms = stage_now_ms() };
@@ -483,13 +494,13 @@ int engine_restore(const struct options *opt)
 	facts = (struct restore_facts){ c.r.n_tasks, mem_pages(&c.r), c.end_ms - c.begin_ms };
 	root = c.r.n_tasks ? c.r.tasks[0].pid : 0;
 	restore_done(&c);
-	if (ret < 0)
+	if (ret < 0) {
+		cgroup_restore_done(&c.r);
 		return ret;
+	}
 	(void)restore_report(opt, &(struct road_times){ stages, ms, ARRAY_SIZE(stages) }, &facts);
-	if (opt->detached)
-		return ret;
-	ret = wait_root(root);
-	if (opt->shell_job)
-		tty_foreground(0);
+	if (!opt->detached)
+		ret = stay(&c.r, root);
+	cgroup_restore_done(&c.r);
 	return ret;
 }

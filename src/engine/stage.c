@@ -16,15 +16,25 @@ double stage_now_ms(void)
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-void stages_block_signals(void)
+static void stop_mask(int how)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(stop_signals); i++)
 		sigaddset(&set, stop_signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigprocmask(how, &set, NULL);
+}
+
+void stages_block_signals(void)
+{
+	stop_mask(SIG_BLOCK);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+void stages_unblock_signals(void)
+{
+	stop_mask(SIG_UNBLOCK);
 }
 
 static int interrupted(void)

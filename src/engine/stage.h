@@ -18,6 +18,8 @@ struct stage {
 };
 
 void stages_block_signals(void);
+/* Nothing is left to be taken back: they end us again. */
+void stages_unblock_signals(void);
 /* @ms: milliseconds each stage took, @n of them. Returns 0 or the first error. */
 int stages_run(const struct stage *stages, size_t n, void *ctx, double *ms);
 /* CLOCK_MONOTONIC in milliseconds. */

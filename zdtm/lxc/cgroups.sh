@@ -75,6 +75,33 @@ case_modes() { # no container: --cgroup-root and --manage-cgroups
 	"$LAB_TOP/zdtm/lxc/cgmodes.py" "$CTCR" "$DIR" || fail "modes"
 }
 
+# What a restore made goes when it has seen the end of what it restored; detached, nobody sees it.
+case_ended() {
+	local top=/sys/fs/cgroup/unified/ctcr-ended$$ pid waiter
+	[ -d /sys/fs/cgroup/unified ] || top=/sys/fs/cgroup/ctcr-ended$$
+	mkdir -p "$top/in" "$DIR" || skip "no cgroups here"
+	setsid bash -c 'for ((i = 3; i < 300; i++)); do eval "exec $i>&-"; done; exec sleep 98765' < /dev/null > /dev/null 2>&1 &
+	pid=$!
+	echo "$pid" > "$top/in/cgroup.procs"
+	"$CTCR" dump -t "$pid" -D "$DIR/img" || fail "dump"
+	wait "$pid"
+	rmdir "$top/in" "$top" || fail "rmdir"
+	"$CTCR" restore -D "$DIR/img" > "$DIR/out" 2>&1 &
+	waiter=$!
+	wait_for 5 grep -q ctcr-ended "/proc/$pid/cgroup" || fail "it is not in its cgroup: $(cat "$DIR/out")"
+	wait_for 5 grep -q restored "$DIR/out" || fail "$(cat "$DIR/out")"
+	kill -9 "$pid"
+	wait "$waiter" || fail "$(cat "$DIR/out")"
+	[ ! -e "$top" ] || fail "left: $(find "$top" -type d)"
+	"$CTCR" restore -D "$DIR/img" > "$DIR/out" 2>&1 &
+	waiter=$!
+	wait_for 5 grep -q restored "$DIR/out" || fail "once more: $(cat "$DIR/out")"
+	kill "$waiter"
+	wait "$waiter" && fail "a signal does not end the waiting"
+	kill -9 "$pid" || fail "the restored task ended too"
+	wait_for 5 rmdir "$top/in" "$top"
+}
+
 case_failure() { # nothing of a restore that fails is left
 	lab_create
 	lab_start
