@@ -7,7 +7,7 @@
  * socket (NFT_TABLE_F_OWNER, include/uapi/linux/netfilter/nf_tables.h): nobody else can remove it,
  * and the kernel removes it when the socket is closed, so a coordinator that dies by any death
  * leaves the namespace open. The socket must therefore not be inherited by processes that outlive
- * us (it is close-on-exec; do not fork keepers while holding a lock).
+ * us (it is close-on-exec; fork nobody who outlives us while holding a lock).
  *
  * What passes: packets with the mark NETLOCK_MARK (SO_MARK, for sockets of ours), and what keeps
  * peers and switches believing in us while the tasks are held: ARP (another family, not touched),

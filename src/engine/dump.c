@@ -261,6 +261,7 @@ static int kill_tree(struct dumping *c)
 {
 	for (size_t i = 0; i < c->d.n_tasks; i++)
 		sys_pidfd_send_signal(c->d.tasks[i]->pidfd, SIGKILL);
+	sock_abandon(&c->d);
 	if (c->freezer)
 		(void)freezer_thaw(c->freezer);
 	guard_dismiss(&c->guardian);
@@ -287,6 +288,7 @@ static int stage_end(void *ctx)
 		files_keep_links(&c->d);
 		ret = kill_tree(c);
 		(void)net_quiet(&c->d);
+		sock_dump_done(&c->d);
 		undo_namespaces(c);
 		net_unlock(c->lock);
 		c->lock = NULL;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/netns.h"
+#include "sock/inet.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
 #include "sock/unix.h"
@@ -50,6 +51,7 @@ void sock_dump_done(struct dump *d)
 {
 	if (!d->socks)
 		return;
+	steward_done(d);
 	for (size_t i = 0; i < d->socks->diag.cap; i++)
 		if (d->socks->diag.slots[i].val)
 			close((intptr_t)d->socks->diag.slots[i].val - 1);

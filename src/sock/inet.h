@@ -53,6 +53,13 @@ int tcp_set_int(int fd, int name, int value);
 int tcp_set_seq(int fd, int queue, uint32_t seq);
 /* Silently; SO_REUSEADDR, which that clears, is @reuse again. */
 int tcp_leave_repair(int fd, int reuse);
+/*
+ * steward.c: @fd is about to enter repair mode, and is taken out of it if we die; until steward_forget() all
+ * that were noted are.
+ */
+int steward_note(struct dump *d, int fd, int reuse);
+void steward_forget(struct dump *d);
+void steward_done(struct dump *d);
 
 /* tcp_connect.c: connections being made. @connecting is allocated. */
 int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t);

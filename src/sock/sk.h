@@ -38,6 +38,11 @@ struct sock_table {
 	struct map asked; /* network namespaces whose connections on their way were counted */
 	struct map connecting; /* socket inode to its struct inet_diag_sockid, malloc()ed */
 	struct map queues; /* file id to the UnixEntry that keeps its queue */
+	struct steward {
+		pid_t pid; /* 0: not needed yet */
+		int pipe; /* it waits for its end */
+		struct steward_note *note;
+	} steward;
 	struct tcp_held {
 		int fd; /* of the struct file_desc */
 		int reuse; /* its SO_REUSEADDR, which leaving repair mode clears */

@@ -25,6 +25,8 @@ int sock_load(struct restore *r);
 int sock_restore_orphans(struct restore *r);
 /* After the unlock, before the tasks run: connections that were being made are begun again. */
 void sock_connect(struct restore *r);
+/* The kill is on its way: who is in repair mode stays so, should we die. */
+void sock_abandon(struct dump *d);
 /* Free d->socks, r->socks. */
 void sock_dump_done(struct dump *d);
 void sock_restore_done(struct restore *r);

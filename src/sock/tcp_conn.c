@@ -192,6 +192,9 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	err = shared_lock(d, t);
 	if (err < 0)
 		return err;
+	err = steward_note(d, f->fd, reuse);
+	if (err < 0)
+		return err;
 	err = tcp_set_int(f->fd, TCP_REPAIR, 1);
 	if (err < 0)
 		return log_errno(err, "%s: enter TCP repair mode", file_desc_name(f));
@@ -200,6 +203,7 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 		err = read_queues(f->fd, c);
 	tcp_set_int(f->fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
 	left = tcp_leave_repair(f->fd, reuse);
+	steward_forget(d);
 	if (left < 0)
 		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
 	if (err == 0)
@@ -213,8 +217,10 @@ int sock_hold(struct dump *d)
 {
 	for (size_t i = 0; d->socks && i < d->socks->n_tcp; i++) {
 		struct tcp_held *h = &d->socks->tcp[i];
-		int err = tcp_set_int(h->fd, TCP_REPAIR, 1);
+		int err = steward_note(d, h->fd, h->reuse);
 
+		if (err == 0)
+			err = tcp_set_int(h->fd, TCP_REPAIR, 1);
 		if (err < 0)
 			return log_errno(err, "TCP connection: enter repair mode");
 		h->held = true;
@@ -234,6 +240,7 @@ int sock_release(struct dump *d)
 			ret = log_errno(err, "TCP connection: leave repair mode");
 		h->held = false;
 	}
+	steward_forget(d);
 	return ret;
 }
 

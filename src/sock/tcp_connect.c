@@ -113,16 +113,20 @@ static int read_repair(const struct file_desc *f, uint32_t *ret_isn, int *ret_ms
 	return 0;
 }
 
-static int read_isn(const struct file_desc *f, uint32_t *ret_isn, int *ret_mss)
+static int read_isn(struct dump *d, const struct file_desc *f, uint32_t *ret_isn, int *ret_mss)
 {
 	int reuse = sk_int(f->fd, SOL_SOCKET, SO_REUSEADDR), left;
-	int err = tcp_set_int(f->fd, TCP_REPAIR, 1);
+	int err = steward_note(d, f->fd, reuse);
 
+	if (err < 0)
+		return err;
+	err = tcp_set_int(f->fd, TCP_REPAIR, 1);
 	if (err < 0)
 		return log_errno(err, "%s: enter TCP repair mode", file_desc_name(f));
 	err = read_repair(f, ret_isn, ret_mss);
 	tcp_set_int(f->fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
 	left = tcp_leave_repair(f->fd, reuse);
+	steward_forget(d);
 	if (left < 0)
 		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
 	return err;
@@ -142,7 +146,7 @@ int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 		return log_errno(err, "%s: whom it is connecting to (sock_diag)", file_desc_name(f));
 	if (set_remote(&id, t) < 0)
 		return log_oom();
-	err = read_isn(f, &c->isn, &mss);
+	err = read_isn(d, f, &c->isn, &mss);
 	if (err < 0)
 		return err;
 	opts_drop(t->sock, IPPROTO_TCP, TCP_MAXSEG);

@@ -162,6 +162,29 @@ case_udp() {
 	peer_ok u watch
 }
 
+# A dump that is killed while it reads a connection leaves none silent.
+case_killed() {
+	local i
+	begin
+	peer stream s "$IP" $PORT
+	peer idle i "$IP" $PORT 200
+	peer_moves s
+	for i in $(seq 60); do
+		"$CTCR" dump --ct "$CT" -D "$DIR/k$i" --leave-running > "$DIR/out" 2>&1 &
+		pid=$!
+		sleep "0.$(printf %03d $((RANDOM % 150)))"
+		kill -9 $pid 2> /dev/null
+		wait $pid 2> /dev/null
+		rm -rf "$DIR/k$i"
+		[ ! -e "$DIR/s.done" ] && [ ! -e "$DIR/i.done" ] || fail "kill $i: $(cat "$DIR"/[si].done)"
+	done
+	peer_moves s "after the kills"
+	peer_moves i "after the kills"
+	away 0
+	peer_moves s
+	peer_ok s i watch
+}
+
 # Dumps and restores that fail, and a dump that leaves it running.
 case_failures() {
 	begin

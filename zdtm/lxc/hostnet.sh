@@ -4,6 +4,8 @@
 # locked, and held while it is away. "The host" is a network namespace of ours, behind a cable to the bridge.
 # shellcheck source-path=SCRIPTDIR source=lab.sh
 . "$(dirname "$0")/lab.sh"
+# shellcheck source=peers.sh
+. "$(dirname "$0")/peers.sh"
 
 PORT=9
 NETPEER=$OUT/zdtm/tools/netpeer
@@ -24,30 +26,6 @@ own_down() {
 	[ ! -s "$DIR/nc.pid" ] || kill "$(cat "$DIR/nc.pid")"
 	ip link del "${BR}x" 2> /dev/null
 	ip netns del "$HOST"
-}
-
-# peer WHAT NAME ARGUMENTS...: an end outside of the host, net-peer.py
-peer() {
-	python3 "$LAB_TOP/zdtm/lxc/net-peer.py" "$1" "$DIR/$2" "${@:3}" &
-}
-
-peer_beyond() {
-	[ "$(cat "$DIR/$1.seen")" -gt "$2" ]
-}
-
-peer_moves() { # NAME WHEN: data flow from now on
-	local was
-	was=$(cat "$DIR/$1.seen" 2> /dev/null || echo 0)
-	wait_for 30 peer_beyond "$1" "$was" || fail "$1: nothing moves $2: $(cat "$DIR/$1.done" 2> /dev/null)"
-}
-
-peer_ok() { # NAME...: they stop, and have seen no fault
-	local p
-	for p in "$@"; do touch "$DIR/$p.stop"; done
-	for p in "$@"; do
-		wait_for 60 test -e "$DIR/$p.done" || fail "$p does not come to an end"
-		[ "$(cat "$DIR/$p.done")" = ok ] || fail "$(cat "$DIR/$p.done")"
-	done
 }
 
 make_host() {
@@ -77,8 +55,7 @@ begin() { # [MORE ARGUMENTS OF netpeer IN THE CONTAINER]
 	wait_for 5 test -s "/var/lib/lxc/$CT/rootfs/count.now" || fail "the counter does not start"
 	wait_for 10 bash -c ": < /dev/tcp/$NET.2/$PORT" || fail "nothing listens in the container"
 	wait_for 10 bash -c ": < /dev/tcp/$NET6::2/$PORT" || fail "no IPv6: $(ip -6 route; ip -6 neigh; on_host ip -6 addr; on_host ip -6 neigh)"
-	peer watch watch "$BR"
-	wait_for 5 test -e "$DIR/watch.ready" || fail "the bridge cannot be watched: $(cat "$DIR/watch.done")"
+	watch_bridge
 }
 
 tables() {
@@ -163,6 +140,48 @@ case_taken() {
 
 lab_restores() {
 	"$CTCR" restore --ct "$CT" -D "$DIR/img" > "$DIR/out" 2>&1
+}
+
+killed() { # ARGUMENTS OF ctcr: after a random time
+	(exec nsenter --net="/run/netns/$HOST" "$OUT/ctcr" "$@") > "$DIR/out" 2>&1 &
+	pid=$!
+	sleep "0.$(printf %03d $((RANDOM % 150)))"
+	kill -9 $pid 2> /dev/null
+	wait $pid 2> /dev/null
+}
+
+no_lock() {
+	! tables '[0-9]'
+}
+
+case_killed() {
+	local i
+	begin
+	peer stream s4 "$NET.2" $PORT
+	peer stream s6 "$NET6::2" $PORT
+	for i in $(seq 100); do
+		killed dump --ct "$CT" -D "$DIR/k$i" --leave-running
+		wait_for 5 no_lock || fail "dump killed $i: $(tables '')"
+		! tables hold || fail "dump killed $i: held"
+		rm -rf "$DIR/k$i"
+	done
+	peer_moves s4 "after 100 kills"
+	peer_moves s6 "after 100 kills"
+	lab_dump "$DIR/img"
+	for i in $(seq 30); do
+		killed restore --ct "$CT" -D "$DIR/img" --no-lxc-monitor -d
+		wait_for 5 no_lock || fail "restore killed $i: $(tables '')"
+		tables hold > /dev/null || break # it was over before
+		wait_for 5 nobody || fail "restore killed $i: somebody is left"
+	done
+	tables hold > /dev/null && lab_restore "$DIR/img"
+	peer_moves s4 "in the end"
+	peer_moves s6 "in the end"
+	peer_ok s4 s6 watch
+}
+
+nobody() {
+	[ -z "$(cat "/sys/fs/cgroup/pids/lxc.payload.$CT"*/cgroup.procs 2> /dev/null)" ]
 }
 
 # Two containers in one network namespace, which is neither's alone.
