@@ -283,24 +283,32 @@ int set_netlock(void *opts, const struct option_row *row, const char *value)
 	return 0;
 }
 
-/* LINK=ADDRESS/LENGTH */
+/* LINK=ADDRESS/LENGTH[@GATEWAY] */
 int set_address(void *opts, const struct option_row *row, const char *value)
 {
-	const char *eq = strchr(value, '='), *slash = eq ? strrchr(eq, '/') : NULL;
+	const char *eq = strchr(value, '='), *at = eq ? strchr(eq, '@') : NULL;
 	_cleanup_free_ char *link = NULL, *ip = NULL;
 	struct options *o = opts;
-	uint8_t addr[16];
+	uint8_t addr[16], gateway[16];
+	char *slash;
 	uint32_t len;
+	int family;
 
-	if (!eq || eq == value || !slash || parse_u32(slash + 1, 10, &len) < 0)
-		return option_bad(row, value, "not LINK=ADDRESS/LENGTH");
+	if (!eq || eq == value)
+		return option_bad(row, value, "not LINK=ADDRESS/LENGTH[@GATEWAY]");
 	link = strndup(value, eq - value);
-	ip = strndup(eq + 1, slash - eq - 1);
+	ip = at ? strndup(eq + 1, at - eq - 1) : strdup(eq + 1);
 	if (!link || !ip)
 		return log_oom();
-	if (!(inet_pton(AF_INET, ip, addr) == 1 && len <= 32) &&
-	    !(inet_pton(AF_INET6, ip, addr) == 1 && len <= 128))
+	slash = strrchr(ip, '/');
+	if (!slash || parse_u32(slash + 1, 10, &len) < 0)
+		return option_bad(row, value, "not LINK=ADDRESS/LENGTH[@GATEWAY]");
+	*slash = '\0';
+	family = strchr(ip, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(family, ip, addr) != 1 || len > (family == AF_INET ? 32 : 128))
 		return option_bad(row, value, "not an IPv4 or IPv6 address and its prefix length");
+	if (at && inet_pton(family, at + 1, gateway) != 1)
+		return option_bad(row, value, "the gateway is no address of the same kind");
 	return add_pair(&o->addresses, &o->n_addresses, link, eq + 1) < 0 ? log_oom() : 0;
 }
 

@@ -61,9 +61,17 @@ struct host_end {
 };
 
 struct moved_addr { /* by --ip */
-	uint32_t ns_id;
+	uint32_t ns_id, index;
 	int family;
 	uint8_t old[16], new[16];
+};
+
+struct moved_in { /* a device of the host that was moved into a namespace */
+	uint32_t ns_id, index, host_index, mtu;
+	char name[16]; /* on the host */
+	uint8_t address[32];
+	size_t address_len;
+	bool up;
 };
 
 struct net_store {
@@ -73,6 +81,8 @@ struct net_store {
 	int host_fd; /* the coordinator's namespace */
 	struct host_end *ends; /* made by us: removed by net_undo() */
 	size_t n_ends;
+	struct moved_in *in; /* given back by net_undo() */
+	size_t n_in;
 	struct moved_addr *moved;
 	size_t n_moved;
 	bool lock; /* net_lock_restore() was asked to lock: namespaces made later too */
@@ -105,6 +115,7 @@ struct link_ops {
 
 extern const struct link_ops link_veth, link_phys, link_tun, link_bridge;
 
+void phys_undo(struct restore *r); /* devices of the host are given back, as they were */
 const struct link_ops *link_find(const char *kind);
 int link_parse(const struct nlmsghdr *h, struct link_info *ret);
 /* Why it cannot be dumped, NULL if it can. */
@@ -172,6 +183,7 @@ struct rnet *rnet_find(const struct restore *r, uint32_t ns_id);
 int addrs_dump(struct net_dump *n);
 int addrs_plan(struct restore *r, struct rnet *n); /* --ip, and the checks */
 int addrs_restore(struct rnet *n);
+bool addr_same_network(const uint8_t *a, const uint8_t *b, uint32_t len);
 int addr_parse_text(const char *text, int *ret_family, uint8_t ret_addr[16], uint32_t *ret_len);
 int routes_dump(struct net_dump *n);
 void route_change_source(NetEntry *net, const ProtobufCBinaryData *old, const uint8_t *new);
@@ -191,6 +203,8 @@ void sysctls_free(struct sysctl_reader *s);
 int sysctls_dump(struct net_dump *n);
 int sysctls_plan(struct rnet *n);
 int sysctls_restore(struct rnet *n);
+int addrlabels_dump(struct net_dump *n);
+int addrlabels_restore(struct rnet *n);
 int tc_survey(struct net_dump *n);
 int tc_dump(struct net_dump *n);
 int tc_plan(struct rnet *n);

@@ -137,7 +137,7 @@ static int dump_contents(struct net_dump *n)
 	static int (*const parts[])(struct net_dump * n) = {
 		nsids_dump,	 links_dump,   addrs_dump,  routes_dump, rules_dump,
 		neighbours_dump, sysctls_dump, ipset_dump,  nft_dump,	 xtables_dump,
-		conntrack_dump,	 tc_dump,      groups_dump, maddrs_dump,
+		conntrack_dump,	 tc_dump,      groups_dump, maddrs_dump, addrlabels_dump,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

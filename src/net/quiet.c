@@ -72,6 +72,33 @@ static bool inhabited(uint64_t ino)
 	return false;
 }
 
+/* Devices of the host, by --external netdev[NAME]:HOSTDEV, go back before the namespace takes them along. */
+static int give_back(struct dump *d, struct rtnl *rt)
+{
+	_cleanup_close_ int host = RET_NERRNO(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
+	int ret =
+		host < 0 ? host : rtnl_list_family(rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), &m);
+
+	for (size_t i = 0; i < m.n && ret >= 0; i++) {
+		struct ifinfomsg ifi = { .ifi_change = IFF_UP };
+		const char *name;
+		struct link_info l;
+		struct rtnl_req q;
+
+		ret = link_parse(m.v[i], &l);
+		name = ret < 0 ? NULL : options_external(d->opt, "netdev", l.name);
+		if (!name || !*name)
+			continue;
+		ifi.ifi_index = l.ifi->ifi_index;
+		rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+		rtnl_put(&q, IFLA_NET_NS_FD, &host, 4);
+		rtnl_put_str(&q, IFLA_IFNAME, name);
+		ret = link_do(rt, &q, l.name, "give it back to the host");
+	}
+	return ret;
+}
+
 int net_quiet(struct dump *d)
 {
 	int ret = 0;
@@ -83,6 +110,8 @@ int net_quiet(struct dump *d)
 		if (d->ns[i]->kind != NS_NET || d->ns[i]->fd < 0 || inhabited(d->ns[i]->ino))
 			continue;
 		err = rtnl_open(d->ns[i]->fd, &rt);
+		if (err >= 0)
+			err = give_back(d, &rt);
 		if (err >= 0)
 			err = links_down(&rt);
 		if (err < 0)

@@ -164,9 +164,9 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore,    ipset_restore,  nft_restore,      xtables_restore,	 tc_restore,
-		links_up,	    addrs_restore,  nexthops_restore, routes_restore,	 rules_restore,
-		neighbours_restore, groups_restore, maddrs_restore,   conntrack_restore,
+		sysctls_restore,    ipset_restore,  nft_restore,      xtables_restore,	  tc_restore,
+		links_up,	    addrs_restore,  nexthops_restore, routes_restore,	  rules_restore,
+		neighbours_restore, groups_restore, maddrs_restore,   addrlabels_restore, conntrack_restore,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);
@@ -205,6 +205,8 @@ int net_undo(struct restore *r)
 	struct net_store *s = r->net;
 	int ret = 0;
 
+	if (s)
+		phys_undo(r);
 	for (size_t i = 0; s && i < s->n_nets; i++)
 		if (s->nets[i].rt.fd >= 0)
 			(void)links_down(&s->nets[i].rt);
@@ -246,6 +248,7 @@ void net_restore_done(struct restore *r)
 	rtnl_close(&s->host);
 	close_fd(&s->host_fd);
 	free(s->ends);
+	free(s->in);
 	free(s->moved);
 	free(s->nets);
 	free(s);

@@ -180,8 +180,8 @@ static int put_resilient(struct rtnl_req *q, const struct nlattr *a)
 
 int nexthop_edit(const void *data, size_t len, struct rtnl_req *q)
 {
-	static const uint16_t keep[] = { NHA_ID,      NHA_GROUP,      NHA_GROUP_TYPE, NHA_BLACKHOLE, NHA_OIF,
-					 NHA_GATEWAY, NHA_ENCAP_TYPE, NHA_ENCAP,      NHA_FDB };
+	static const uint16_t keep[] = { NHA_ID,  NHA_GROUP,   NHA_GROUP_TYPE, NHA_BLACKHOLE,
+					 NHA_OIF, NHA_GATEWAY, NHA_ENCAP_TYPE, NHA_FDB };
 	const struct nlattr *tb[NHA_MAX + 1] = { 0 };
 	struct nhmsg nh;
 	int ret = parse(data, len, sizeof(nh), tb, NHA_MAX);
@@ -195,6 +195,9 @@ int nexthop_edit(const void *data, size_t len, struct rtnl_req *q)
 	for (size_t i = 0; i < ARRAY_SIZE(keep) && ret == 0; i++)
 		if (tb[keep[i]])
 			ret = rtnl_put_raw(q, tb[keep[i]], tb[keep[i]]->nla_len);
+	if (ret == 0 && tb[NHA_ENCAP]) /* shown without the flag that is demanded */
+		ret = rtnl_put(q, NHA_ENCAP | NLA_F_NESTED, mnl_attr_get_payload(tb[NHA_ENCAP]),
+			       mnl_attr_get_payload_len(tb[NHA_ENCAP]));
 	if (ret == 0 && tb[NHA_RES_GROUP])
 		ret = put_resilient(q, tb[NHA_RES_GROUP]);
 	return ret;
@@ -378,6 +381,18 @@ int routes_restore(struct rnet *n)
 	if (ret == 0 && !n->changed)
 		ret = remove_new(n, AF_INET6);
 	return ret < 0 ? ret : order_multicast(n);
+}
+
+uint8_t *route_gateway(const ProtobufCBinaryData *b, uint32_t oif, int family)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	const struct rtmsg *rtm = (const void *)b->data;
+
+	if (parse(b->data, b->len, sizeof(*rtm), tb, RTA_MAX) < 0 || rtm->rtm_family != family ||
+	    rtnl_u32(tb[RTA_OIF], 0) != oif || !tb[RTA_GATEWAY] ||
+	    mnl_attr_get_payload_len(tb[RTA_GATEWAY]) != (family == AF_INET ? 4 : 16))
+		return NULL;
+	return mnl_attr_get_payload(tb[RTA_GATEWAY]);
 }
 
 /* The kernel's own routes of the address @old go (it makes those of @new); others get it as source. */

@@ -13,6 +13,8 @@
 int route_edit(const void *data, size_t len, struct rtnl_req *q);
 /* It needs other routes to exist first: it goes by a gateway or a nexthop object. */
 bool route_has_gateway(const void *data, size_t len);
+/* Where route @b by link @oif has its gateway of that family; NULL if it has none, or several. */
+uint8_t *route_gateway(const ProtobufCBinaryData *b, uint32_t oif, int family);
 /* Where in the image the IPv6 route @prefix/@len of the link @oif comes; SIZE_MAX if it is not there. */
 size_t route_rank(const NetEntry *m, const uint8_t *prefix, uint8_t len, uint32_t oif);
 /* Payload of RTM_NEWNEXTHOP. */

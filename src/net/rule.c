@@ -9,6 +9,7 @@
  * learns again.
  */
 #include <linux/fib_rules.h>
+#include <linux/if.h>
 #include <linux/neighbour.h>
 
 #include "base/log.h"
@@ -168,6 +169,27 @@ static bool neighbour_kept(const struct ndmsg *nd)
 	return nd->ndm_state & NUD_PERMANENT;
 }
 
+/* Resolved by the kernel all the time (managed, since 5.16), or without resolution (NOARP) by hand: the
+ * kernel's own NOARP entries are of multicast, broadcast and links that have no addresses. */
+static bool neighbour_special(const struct net_dump *n, const struct nlmsghdr *h)
+{
+	const struct nlattr *tb[NDA_MAX + 1] = { 0 };
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(h);
+	const LinkEntry *l = link_entry(n->msg, nd->ndm_ifindex);
+	const uint8_t *dst, *mac;
+
+	if (!l || rtnl_attrs(h, sizeof(*nd), tb, NDA_MAX) < 0 || !tb[NDA_DST] || nd->ndm_family == AF_BRIDGE)
+		return false;
+	if (rtnl_u32(tb[NDA_FLAGS_EXT], 0) & NTF_EXT_MANAGED)
+		return true;
+	if (!(nd->ndm_state & NUD_NOARP) || (l->flags & (IFF_NOARP | IFF_LOOPBACK)) || !tb[NDA_LLADDR] ||
+	    !mnl_attr_get_payload_len(tb[NDA_LLADDR]))
+		return false;
+	dst = mnl_attr_get_payload(tb[NDA_DST]);
+	mac = mnl_attr_get_payload(tb[NDA_LLADDR]);
+	return !(mac[0] & 1) && (nd->ndm_family == AF_INET ? dst[0] < 224 : dst[0] != 0xff);
+}
+
 /* A forwarding entry of a port's own address, which comes with the port. */
 static bool fdb_own(struct net_dump *n, const struct nlmsghdr *h)
 {
@@ -207,7 +229,8 @@ static int dump_neighbours(struct net_dump *n, uint8_t family, uint8_t flags)
 	for (size_t i = 0; i < list.n && ret == 0; i++) {
 		const struct ndmsg *nd = mnl_nlmsg_get_payload(list.v[i]);
 
-		if (mnl_nlmsg_get_payload_len(list.v[i]) < sizeof(*nd) || !neighbour_kept(nd) ||
+		if (mnl_nlmsg_get_payload_len(list.v[i]) < sizeof(*nd) ||
+		    (!neighbour_kept(nd) && !neighbour_special(n, list.v[i])) ||
 		    !link_entry(n->msg, nd->ndm_ifindex))
 			continue;
 		if (family != AF_BRIDGE)
@@ -244,6 +267,8 @@ int neighbour_edit(const void *data, size_t len, struct rtnl_req *q)
 	ret = rtnl_attrs_raw((const char *)data + sizeof(nd), len - sizeof(nd), tb, NDA_MAX);
 	if (ret < 0)
 		return ret;
+	if (rtnl_u32(tb[NDA_FLAGS_EXT], 0) & NTF_EXT_MANAGED)
+		nd.ndm_state = NUD_NONE; /* it is resolved anew */
 	rtnl_begin(q, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &nd, sizeof(nd));
 	if (nd.ndm_family == AF_BRIDGE) /* several remotes of one address are entries of their own */
 		q->h.nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND;

@@ -84,4 +84,82 @@ case_firewall() {
 	lab_ping
 }
 
+# A device of the host in the place of the container's link: given back when the restore fails, and when it is
+# dumped again.
+case_moved_in() {
+	local index mac
+	begin
+	lab_dump "$DIR/img"
+	ip link add "m$LAB" type veth peer name "n$LAB"
+	ip link set "m$LAB" up
+	ip link set "n$LAB" up
+	index=$(cat "/sys/class/net/m$LAB/ifindex")
+	mac=$(cat "/sys/class/net/m$LAB/address")
+	cat > "$DIR/veto" <<-'END'
+		#!/bin/sh
+		[ "$CRTOOLS_SCRIPT_ACTION" != post-setup-namespaces ]
+	END
+	chmod +x "$DIR/veto"
+	restore_fails "" --action-script "$DIR/veto" --external "netdev[eth0]:m$LAB"
+	[ "$(cat "/sys/class/net/m$LAB/ifindex")" = "$index" ] || fail "the device is not back"
+	[ "$(cat "/sys/class/net/m$LAB/address")" = "$mac" ] || fail "it is back with another address"
+	ip link show "m$LAB" | grep -q "[<,]UP[,>]" || fail "it is back, and down"
+	restore_fails "no$LAB of the host" --external "netdev[eth0]:no$LAB"
+	ip link set "n$LAB" master "$BR"
+	lab_restore "$DIR/img" --external "netdev[eth0]:m$LAB"
+	[ ! -e "/sys/class/net/m$LAB" ] || fail "the device is not in the container"
+	lab_counts_on
+	lab_ping
+	rm -rf "$DIR/img"
+	lab_dump "$DIR/img" --external "netdev[eth0]:m$LAB"
+	[ -e "/sys/class/net/m$LAB" ] || fail "the dump kept the device"
+	ip link del "n$LAB"
+}
+
+# Another network: all addresses are given, gateways too, and all are announced.
+case_other_network() {
+	local pid
+	begin
+	pid=$(lxc-info -n "$CT" -p -H)
+	nsenter -t "$pid" -n sh -e <<-END
+		ip addr add $NET.240/24 dev eth0
+		ip addr add fd00:87::5/64 dev eth0 nodad
+		ip addr add fd00:87::6/64 dev eth0 nodad
+		ip route replace default via $NET.1
+		ip -6 route add default via fd00:87::1
+		ip link add mv0 link eth0 address 02:00:00:00:87:01 type macvlan mode bridge
+		ip link set mv0 up
+		ip addr add 10.89.0.1/24 dev mv0
+	END
+	lab_dump "$DIR/img"
+	restore_fails "the gateway $NET.1 of a route is not in the new network" --ip eth0=10.88.0.7/24
+	restore_fails "not so many" --ip eth0=10.88.0.7/24@10.88.0.1 --ip eth0=10.88.1.7/24 --ip eth0=10.88.2.7/24
+	restore_fails "no link eth7" --ip eth7=10.88.0.7/24
+	restore_fails "the gateway is no address of the same kind" --ip eth0=10.88.0.7/24@fd00::1
+	tcpdump -i "$BR" -n -l -e arp or icmp6 > "$DIR/frames" 2> "$DIR/tcpdump" &
+	wait_for 10 grep -q listening "$DIR/tcpdump" || fail "tcpdump: $(cat "$DIR/tcpdump")"
+	lab_restore "$DIR/img" --ip eth0=10.88.0.7/24@10.88.0.1 --ip eth0=10.88.1.7/24 \
+		--ip eth0=fd00:88::7/64@fd00:88::1 --ip eth0=fd00:89::7/64
+	kill -0 $! || fail "tcpdump: $(cat "$DIR/tcpdump")"
+	pid=$(lxc-info -n "$CT" -p -H)
+	[ "$(nsenter -t "$pid" -n ip route show default | sed 's/ *$//')" = "default via 10.88.0.1 dev eth0" ] ||
+		fail "$(nsenter -t "$pid" -n ip route)"
+	nsenter -t "$pid" -n ip -6 route show default | grep -q "^default via fd00:88::1 dev eth0" ||
+		fail "$(nsenter -t "$pid" -n ip -6 route)"
+	for addr in 10.88.0.7 10.88.1.7 10.89.0.1; do
+		wait_for 5 grep -q "who-has $addr .*tell $addr" "$DIR/frames" ||
+			fail "$addr is not announced: $(cat "$DIR/frames")"
+	done
+	for addr in fd00:88::7 fd00:89::7; do
+		wait_for 5 grep -q "neighbor advertisement, tgt is $addr" "$DIR/frames" ||
+			fail "$addr is not announced: $(cat "$DIR/frames")"
+	done
+	bridge fdb show br "$BR" | grep -q "^02:00:00:00:87:01 dev $(host_ends)" ||
+		fail "the bridge does not know the macvlan: $(bridge fdb show br "$BR")"
+}
+
+own_down() {
+	ip link del "n$LAB" 2> /dev/null
+}
+
 lab_main "$@"
