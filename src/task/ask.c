@@ -21,13 +21,17 @@
 struct question {
 	long nr;
 	uint64_t args[6];
-	int arg; /* -1: the result */
+	int arg; /* -1: the result, negative where it fails; other questions must not */
 	size_t offset, len; /* of the answer in struct thread_said */
 };
 
 #define MEMBER(m) offsetof(struct thread_said, m), sizeof(((struct thread_said *)0)->m)
 static const struct question questions[] = {
 	{ SYS_prctl, { PR_GET_SECUREBITS }, -1, MEMBER(securebits) },
+	{ SYS_prctl, { PR_MCE_KILL_GET }, -1, MEMBER(mce_kill) },
+	{ SYS_prctl, { PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS }, -1, MEMBER(store_bypass) },
+	{ SYS_prctl, { PR_GET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH }, -1, MEMBER(indirect_branch) },
+	{ SYS_prctl, { PR_GET_TSC }, 1, MEMBER(tsc) },
 	{ SYS_prctl, { CTCR_PR_GET_TID_ADDRESS }, 1, MEMBER(tid_address) },
 	{ SYS_prctl, { PR_GET_PDEATHSIG }, 1, MEMBER(pdeath_sig) },
 	{ SYS_sigaltstack, { 0 }, 1, MEMBER(altstack) },
@@ -52,8 +56,10 @@ static void ask_leader(struct remote *h, struct batch *b)
 		if (q->arg >= 0) {
 			b->bufs[i] = remote_alloc(h, q->len);
 			args[q->arg] = remote_addr(h, b->bufs[i]);
+			b->calls[i] = remote_call_(h, q->nr, args, 6);
+		} else {
+			b->calls[i] = remote_may_fail(remote_call_(h, q->nr, args, 6));
 		}
-		b->calls[i] = remote_call_(h, q->nr, args, 6);
 	}
 }
 
@@ -140,7 +146,7 @@ static int step_all(struct task_thread *const *th, struct step *s, size_t n, con
 	for (size_t i = 0; i < n; i++) {
 		int err = s[i].err;
 
-		if (err >= 0 && s[i].ret < 0 && s[i].ret > -4096)
+		if (err >= 0 && q->arg >= 0 && s[i].ret < 0 && s[i].ret > -4096)
 			err = (int)s[i].ret;
 		if (err >= 0 && q->arg >= 0)
 			err = task_read(th[i]->tid, th[i]->inf->home - BUF_BELOW_HOME, buf, q->len);

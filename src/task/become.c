@@ -86,6 +86,8 @@ static int become_thread(struct restore *r, struct rtask *t, struct rthread *th)
 	if (ret >= 0)
 		ret = signals_restore_thread(th);
 	if (ret >= 0)
+		ret = switches_restore(th);
+	if (ret >= 0)
 		ret = creds_restore(th);
 	if (ret >= 0 && m->has_pdeath_sig && !orphaned)
 		ret = (int)remote_syscall(th->hand, SYS_prctl, PR_SET_PDEATHSIG, m->pdeath_sig);

@@ -129,7 +129,7 @@ int creds_dump(struct task *t, struct task_thread *th, const char *status)
 		ret = read_outer_groups(t, status, c);
 	if (ret >= 0)
 		ret = read_caps(status, c);
-	c->securebits = (uint32_t)th->said->securebits;
+	c->securebits = (uint32_t)MAX(th->said->securebits, 0);
 	return ret;
 }
 

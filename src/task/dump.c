@@ -100,6 +100,8 @@ static int dump_thread(struct dump *d, struct task *t, struct task_thread *th)
 	if (ret >= 0)
 		ret = signals_dump_thread(th);
 	if (ret >= 0)
+		ret = switches_dump(th);
+	if (ret >= 0)
 		ret = thread_addresses(th);
 	if (ret >= 0)
 		ret = cgroup_id_of(d, th->tid, &cg);

@@ -26,6 +26,10 @@ int signals_restore(struct rtask *t);
 int signals_restore_thread(struct rthread *th);
 int signals_queue(struct rtask *t);
 
+/* switches.c: of prctl(2), each thread for itself. */
+int switches_dump(struct task_thread *th);
+int switches_restore(struct rthread *th);
+
 /* timers.c */
 int timers_dump(struct task *t);
 int timers_restore(struct rtask *t);

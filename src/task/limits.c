@@ -86,7 +86,7 @@ static bool read_number(const struct task *t, const char *name, int base, int64_
 	return end != text && !errno;
 }
 
-static void switches_dump(struct task *t)
+static void process_switches(struct task *t)
 {
 	const struct task_said *s = t->said;
 
@@ -94,6 +94,8 @@ static void switches_dump(struct task *t)
 		t->msg->has_personality = true;
 	t->msg->dumpable = (uint32_t)MAX(s->dumpable, 0);
 	t->msg->thp_disable = s->thp_disable > 0;
+	t->msg->has_thp_flags = s->thp_disable > 1;
+	t->msg->thp_flags = (uint32_t)MAX(s->thp_disable, 0) & ~1U;
 	t->msg->personality = (uint32_t)s->personality;
 	t->msg->child_subreaper = s->subreaper;
 }
@@ -118,7 +120,7 @@ int limits_dump(struct task *t)
 		m->has_coredump_filter = true;
 		m->coredump_filter = (uint32_t)v;
 	}
-	switches_dump(t);
+	process_switches(t);
 	return 0;
 }
 
@@ -175,7 +177,7 @@ int limits_restore(struct rtask *t)
 	if (m->child_subreaper)
 		remote_call(h, SYS_prctl, PR_SET_CHILD_SUBREAPER, 1);
 	if (m->thp_disable)
-		remote_call(h, SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
+		remote_call(h, SYS_prctl, PR_SET_THP_DISABLE, 1, m->thp_flags, 0, 0);
 	ret = remote_run(h);
 	return ret < 0 ? ret : rlimits_restore(t);
 }

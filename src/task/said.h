@@ -23,7 +23,8 @@ struct kaltstack {
 struct thread_said {
 	int64_t securebits;
 	uint64_t tid_address; /* PR_GET_TID_ADDRESS: cleared when the thread ends */
-	uint32_t pdeath_sig;
+	uint32_t pdeath_sig, tsc;
+	int64_t mce_kill, store_bypass, indirect_branch; /* negative: this kernel or processor has none */
 	struct kaltstack altstack;
 };
 
