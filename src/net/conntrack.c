@@ -3,10 +3,11 @@
  * Connection tracking (net/netfilter/nf_conntrack_netlink.c): without its entries a stateful firewall
  * in the container would drop the answers to connections it had let out.
  *
- * Entries are sent back with their tuples, status, timeout, mark, labels and protocol state. Address
+ * Entries are sent back with their tuples, zone, status, timeout, mark, labels, helper and protocol state,
+ * those that were expected after their masters; then the expectations (conntrack_exp.c). Address
  * translation is shown only by a reply tuple that is not the inverse of the original one: the inverse
- * is sent, and the difference as CTA_NAT_SRC and CTA_NAT_DST. Left out: windows (picked up from the
- * next packet), counters, expectations, and the tie of an expected connection to its master.
+ * is sent, and the difference as CTA_NAT_SRC and CTA_NAT_DST. Left out: windows (not shown), counters
+ * and times (not taken).
  */
 #include <arpa/inet.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -23,6 +24,7 @@
 
 #define CT_TYPE(msg) (NFNL_SUBSYS_CTNETLINK << 8 | (msg))
 #define NAT_BITS (IPS_SRC_NAT | IPS_DST_NAT)
+#define KEPT_BITS (IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT | IPS_HELPER)
 
 struct tuple {
 	const struct nlattr *ip[CTA_IP_MAX + 1], *proto[CTA_PROTO_MAX + 1];
@@ -166,10 +168,13 @@ static int put_protoinfo(struct rtnl_req *q, const struct nlattr *info)
 	return ret;
 }
 
-int conntrack_edit(const void *data, size_t len, struct rtnl_req *q)
+/* @ties: with the helper and the master, which may not be there. */
+static int edit(const void *data, size_t len, bool ties, struct rtnl_req *q)
 {
 	static const uint16_t keep[] = { CTA_TUPLE_ORIG, CTA_TIMEOUT,	   CTA_MARK,	      CTA_ZONE,
-					 CTA_LABELS,	 CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY, CTA_SYNPROXY };
+					 CTA_LABELS,	 CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY, CTA_SYNPROXY,
+					 CTA_HELP,	 CTA_TUPLE_MASTER };
+	const size_t n_keep = ARRAY_SIZE(keep) - (ties ? 0 : 2);
 	const struct nlattr *tb[CTA_MAX + 1] = { 0 };
 	const size_t at = sizeof(struct nfgenmsg);
 	uint32_t status;
@@ -181,17 +186,22 @@ int conntrack_edit(const void *data, size_t len, struct rtnl_req *q)
 	if ((status & IPS_DYING) || !tb[CTA_TIMEOUT])
 		return 1;
 	rtnl_begin(q, CT_TYPE(IPCTNL_MSG_CT_NEW), NLM_F_CREATE | NLM_F_EXCL, data, at);
-	for (size_t i = 0; i < ARRAY_SIZE(keep) && ret == 0; i++)
+	for (size_t i = 0; i < n_keep && ret == 0; i++)
 		if (tb[keep[i]])
 			ret = rtnl_put_raw(q, tb[keep[i]], tb[keep[i]]->nla_len);
 	if (ret == 0)
 		ret = put_reply(q, tb, status);
-	status = htonl((status & (IPS_SEEN_REPLY | IPS_ASSURED)) | IPS_CONFIRMED);
+	status = htonl((status & KEPT_BITS) | IPS_CONFIRMED);
 	if (ret == 0)
 		ret = rtnl_put(q, CTA_STATUS, &status, 4);
 	if (ret == 0 && tb[CTA_PROTOINFO])
 		ret = put_protoinfo(q, tb[CTA_PROTOINFO]);
 	return ret;
+}
+
+int conntrack_edit(const void *data, size_t len, struct rtnl_req *q)
+{
+	return edit(data, len, true, q);
 }
 
 /* How many the namespace has: to list them means to walk the whole host's table, some 5 ms. */
@@ -225,12 +235,42 @@ int conntrack_dump(struct net_dump *n)
 	if (ret == 0 && entries)
 		ret = rtnl_list_family(&nl, CT_TYPE(IPCTNL_MSG_CT_GET), AF_UNSPEC, sizeof(struct nfgenmsg),
 				       &list);
+	for (size_t i = 0; i < list.n && ret == 0; i++)
+		ret = bytes_add(&n->msg->n_conntrack, &n->msg->conntrack, list.v[i]);
+	if (ret == 0 && entries)
+		ret = expectations_dump(n, &nl);
 	close_later(take_fd(&nl.fd));
 	if (ret == -EOPNOTSUPP || ret == -EINVAL || ret == -EPROTONOSUPPORT)
 		return 0; /* a kernel without it */
-	for (size_t i = 0; i < list.n && ret == 0; i++)
-		ret = bytes_add(&n->msg->n_conntrack, &n->msg->conntrack, list.v[i]);
 	return ret < 0 ? log_errno(ret, "network namespace %u: tracked connections", n->msg->ns_id) : 0;
+}
+
+static bool is_expected(const ProtobufCBinaryData *b)
+{
+	const struct nlattr *tb[CTA_MAX + 1] = { 0 };
+	const size_t at = sizeof(struct nfgenmsg);
+
+	return b->len >= at && rtnl_attrs_raw(b->data + at, b->len - at, tb, CTA_MAX) == 0 &&
+	       tb[CTA_TUPLE_MASTER];
+}
+
+/* A connection without its helper or its master is still better than none. */
+static int restore_one(struct rtnl *nl, const ProtobufCBinaryData *b)
+{
+	struct rtnl_req q;
+	int ret = edit(b->data, b->len, true, &q);
+
+	if (ret == 0)
+		ret = rtnl_do(nl, &q);
+	if (ret == -EOPNOTSUPP || ret == -ENOENT) {
+		ret = edit(b->data, b->len, false, &q);
+		if (ret == 0)
+			ret = rtnl_do(nl, &q);
+		if (ret == 0)
+			log_warn(
+				"a tracked connection lost its helper or its master: this kernel has it not");
+	}
+	return ret == 1 || ret == -EEXIST ? 0 : ret;
 }
 
 int conntrack_restore(struct rnet *n)
@@ -238,15 +278,12 @@ int conntrack_restore(struct rnet *n)
 	_cleanup_rtnl_ struct rtnl nl = { .fd = -1 };
 	int ret = n->msg->n_conntrack ? rtnl_open_protocol(n->ns_fd, NETLINK_NETFILTER, &nl) : 0;
 
-	for (size_t i = 0; i < n->msg->n_conntrack && ret == 0; i++) {
-		struct rtnl_req q;
-
-		ret = conntrack_edit(n->msg->conntrack[i].data, n->msg->conntrack[i].len, &q);
-		if (ret == 0)
-			ret = rtnl_do(&nl, &q);
-		if (ret == 1 || ret == -EEXIST)
-			ret = 0;
-	}
+	for (int expected = 0; expected < 2; expected++)
+		for (size_t i = 0; i < n->msg->n_conntrack && ret == 0; i++)
+			if (is_expected(&n->msg->conntrack[i]) == expected)
+				ret = restore_one(&nl, &n->msg->conntrack[i]);
+	if (ret == 0 && n->msg->n_conntrack)
+		ret = expectations_restore(n, &nl);
 	close_later(take_fd(&nl.fd));
 	return ret < 0 ? log_errno(ret, "network namespace %u: tracked connection%s%s", n->msg->ns_id,
 				   nl.why[0] ? ": " : "", nl.why)

@@ -9,3 +9,9 @@
  * worth it (dying, translated ICMP), -EBADMSG.
  */
 int conntrack_edit(const void *data, size_t len, struct rtnl_req *q);
+
+/* conntrack_exp.c: through @nl, a socket in the namespace. */
+struct net_dump;
+struct rnet;
+int expectations_dump(struct net_dump *n, struct rtnl *nl);
+int expectations_restore(struct rnet *n, struct rtnl *nl);

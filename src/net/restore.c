@@ -71,9 +71,13 @@ static int check_raw(const NetEntry *m)
 		size_t n;
 		const ProtobufCBinaryData *v;
 	} lists[] = {
-		{ m->n_routes, m->routes },	    { m->n_rules, m->rules },
-		{ m->n_neighbours, m->neighbours }, { m->n_conntrack, m->conntrack },
-		{ m->n_nexthops, m->nexthops },	    { m->n_fdb, m->fdb },
+		{ m->n_routes, m->routes },
+		{ m->n_rules, m->rules },
+		{ m->n_neighbours, m->neighbours },
+		{ m->n_conntrack, m->conntrack },
+		{ m->n_nexthops, m->nexthops },
+		{ m->n_fdb, m->fdb },
+		{ m->n_expectations, m->expectations },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
