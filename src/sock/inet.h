@@ -43,6 +43,8 @@ bool tcp_conn_ok(const TcpConnEntry *c);
 int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd);
 /* ... to here. */
 int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd);
+/* Last, when the buffers have their sizes: room in the receive buffer where the window was shut. */
+void tcp_conn_room(const TcpConnEntry *c, int fd);
 /* Steps of it: what was negotiated, in repair mode; its state. */
 int tcp_conn_negotiate(int fd, const TcpConnEntry *c);
 unsigned int tcp_conn_state(int fd);

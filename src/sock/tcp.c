@@ -267,6 +267,8 @@ static int tcp_finish(struct restore *r, const FileEntry *msg, int fd)
 		err = tcp_connecting_finish(r, msg, fd);
 	if (err == 0 && is_connection(r, t))
 		err = opts_restore_reuse(msg, t->sock, fd);
+	if (err == 0 && is_connection(r, t))
+		tcp_conn_room(t->conn, fd);
 	return err;
 }
 

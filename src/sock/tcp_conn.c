@@ -11,6 +11,7 @@
  */
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -26,6 +27,7 @@
 
 #define MAX_QUEUE (1U << 30)
 #define CHUNK 65536
+#define SEGMENT_ROOM 8192 /* what the kernel counts for a small segment, and more */
 
 int tcp_set_int(int fd, int name, int value)
 {
@@ -330,6 +332,17 @@ static int connect_silently(const FileEntry *msg, const TcpEntry *t, int fd)
 	return 0;
 }
 
+/*
+ * The receive window is closed, or less is open than the unit it is counted in. A peer that has sent less
+ * than a unit beyond it (the window was closed for want of memory, then) puts that number on all its segments
+ * (tcp_acceptable_seq()), and Linux 6.17 takes none of these: not even how wide the peer's window is would be
+ * learned. So a unit is opened, and there is room for it (tcp_conn_room()).
+ */
+static bool window_shut(const TcpConnEntry *c, const struct tcp_repair_window *w)
+{
+	return (int32_t)(w->rcv_wup + w->rcv_wnd - c->rcv_seq) < 1 << c->rcv_wscale;
+}
+
 static uint32_t seq_min(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b) > 0 ? b : a;
@@ -347,6 +360,8 @@ static int set_window(int fd, const TcpConnEntry *c)
 	memcpy(&w, c->window.data, sizeof(w));
 	w.rcv_wup = seq_min(w.rcv_wup, c->rcv_seq);
 	w.snd_wl1 = seq_min(w.snd_wl1, c->rcv_seq);
+	if (window_shut(c, &w))
+		w.rcv_wnd = c->rcv_seq - w.rcv_wup + (1U << c->rcv_wscale);
 	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, sizeof(w)) < 0 ? -errno : 0;
 }
 
@@ -479,4 +494,25 @@ int tcp_conn_finish(const FileEntry *msg, const TcpEntry *t, int fd)
 				   file_entry_name(msg), sk_addr_text(t->remote.data, t->remote.len),
 				   c->state, tcp_conn_state(fd))
 		       : 0;
+}
+
+void tcp_conn_room(const TcpConnEntry *c, int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	struct tcp_repair_window w;
+	socklen_t len = sizeof(info);
+	int lock, room;
+
+	if (!c->has_window)
+		return;
+	memcpy(&w, c->window.data, sizeof(w));
+	if (!window_shut(c, &w) || getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+		return;
+	room = (int)MIN(info[SK_MEMINFO_RMEM_ALLOC], MAX_QUEUE) + (2 << c->rcv_wscale) + SEGMENT_ROOM;
+	if (info[SK_MEMINFO_RCVBUF] >= (uint32_t)room)
+		return;
+	lock = sk_int(fd, SOL_SOCKET, SO_BUF_LOCK);
+	room /= 2; /* the kernel doubles it */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof(lock));
 }
