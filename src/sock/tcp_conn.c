@@ -374,7 +374,10 @@ static int sync_mss(int fd)
 	return setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0) < 0 ? -errno : 0;
 }
 
-/* Room for the queues, however their pieces fall; the true sizes come with the late options. */
+/*
+ * Room for the queues, however their pieces fall. Not before connect(2), which makes the bound of the receive
+ * window of it, and not longer than they are filled: the window would be promised by it.
+ */
 static void make_room(int fd, const TcpConnEntry *c)
 {
 	int snd = 65536 + 4 * MIN(c->snd_queue.len, MAX_QUEUE / 8),
@@ -389,9 +392,11 @@ static void make_room(int fd, const TcpConnEntry *c)
 int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
 {
 	const TcpConnEntry *c = t->conn;
-	int err = opts_restore_buffers(msg, t->sock, fd);
+	int usual = sk_int(fd, SOL_SOCKET, SO_RCVBUF) / 2; /* it shows the double of what is set */
+	int err = opts_restore_buffers(msg, t->sock, fd), rcvbuf = sk_int(fd, SOL_SOCKET, SO_RCVBUF) / 2;
 
-	make_room(fd, c);
+	if (rcvbuf < usual)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &usual, sizeof(usual));
 	if (err == 0)
 		err = connect_silently(msg, t, fd);
 	if (err < 0)
@@ -399,7 +404,9 @@ int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd)
 	err = tcp_conn_negotiate(fd, c);
 	if (err < 0)
 		return log_errno(err, "%s: TCP options", file_entry_name(msg));
+	make_room(fd, c);
 	err = fill_queues(fd, c);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf));
 	if (err < 0)
 		return log_errno(err, "%s: TCP queues", file_entry_name(msg));
 	err = c->has_window ? set_window(fd, c) : 0;

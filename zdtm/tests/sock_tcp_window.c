@@ -4,7 +4,8 @@
 /* restore: --tcp-established */
 /*
  * A connection whose receive window has closed for want of memory after a segment came out of order and
- * told of the peer's window: that segment lies beyond the window now. Nothing is lost.
+ * told of the peer's window: that segment lies beyond the window now. Nothing is lost; nor is room
+ * promised to the peer that is not there.
  */
 #include <linux/tcp.h>
 
@@ -14,6 +15,7 @@
 #define FIRST 20000
 #define REST 3000
 #define AHEAD 40000
+#define ROOM 10000
 
 static char data[FIRST + REST], back[FIRST + REST];
 
@@ -104,6 +106,9 @@ int main(int argc, char **argv)
 	} while ((int)(s.window.snd_wl1 - s.rcv_nxt - s.window.rcv_wnd) <= 0);
 	test_daemon();
 	test_waitsig();
+	look(server, &s);
+	if (s.window.rcv_wup + s.window.rcv_wnd - s.rcv_nxt > ROOM)
+		fail("%u bytes are promised", s.window.rcv_wup + s.window.rcv_wnd - s.rcv_nxt);
 	for (size_t got = 0; got < sizeof(data);) {
 		ssize_t n = recv(server, back + got, sizeof(data) - got, 0);
 
