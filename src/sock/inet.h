@@ -62,6 +62,16 @@ int tcp_leave_repair(int fd, int reuse);
 int steward_note(struct dump *d, int fd, int reuse);
 void steward_forget(struct dump *d);
 void steward_done(struct dump *d);
+/*
+ * A segment without data from the peer: @h has flags and numbers, the rest is filled in. The kernel has
+ * taken it a moment later.
+ */
+struct tcphdr;
+int tcp_peer_says(const TcpEntry *t, int fd, struct tcphdr *h);
+
+/* tcp_ended.c: connections that are over; *@ret NULL: there is nothing left to be read. */
+int tcp_ended_dump(const struct file_desc *f, TcpEndedEntry **ret);
+int tcp_ended_restore(struct restore *r, const FileEntry *msg, int fd);
 
 /* tcp_connect.c: connections being made. @connecting is allocated. */
 int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t);
@@ -69,3 +79,5 @@ int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t);
 int tcp_connecting_restore(struct restore *r, const FileEntry *msg, int fd);
 /* ... to here; connect(2) itself is called by sock_connect(). */
 int tcp_connecting_finish(struct restore *r, const FileEntry *msg, int fd);
+/* connect(2) to t->remote, whose SYN does not get out of the lock and is answered by us with a reset. */
+int tcp_connect_refused(const TcpEntry *t, int fd, uint32_t isn);

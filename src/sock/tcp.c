@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TCP sockets, tcp(7): listening, unconnected; connections are in tcp_conn.c, connections being made in
- * tcp_connect.c.
+ * TCP sockets, tcp(7): listening, unconnected; connections are in tcp_conn.c, those being made in
+ * tcp_connect.c, those that are over in tcp_ended.c.
  *
  * Refused: connections without --tcp-established (or --tcp-close, which makes them unconnected
  * sockets), upper layers like TLS. Refused for the moment (-EAGAIN): connections that
@@ -103,6 +103,14 @@ static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t
 	return -EOPNOTSUPP;
 }
 
+static int dump_closed(struct dump *d, const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
+{
+	/* Where the owner set none, the size of the last connection is shown. */
+	if (sk_int(f->fd, IPPROTO_TCP, TCP_MAXSEG) == (int)info->tcpi_snd_mss)
+		opts_drop(t->sock, IPPROTO_TCP, TCP_MAXSEG);
+	return d->opt->tcp_close ? 0 : tcp_ended_dump(f, &t->ended);
+}
+
 static int dump_state(struct dump *d, const struct file_desc *f, TcpEntry *t)
 {
 	struct tcp_info info;
@@ -113,7 +121,7 @@ static int dump_state(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	if (info.tcpi_state == TCP_LISTEN)
 		return dump_listening(d, f, &info, t);
 	if (info.tcpi_state == TCP_CLOSE)
-		return 0;
+		return dump_closed(d, f, &info, t);
 	if (tcp_state_connected(info.tcpi_state))
 		return dump_connected(d, f, t);
 	if (info.tcpi_state == TCP_SYN_SENT)
@@ -173,7 +181,8 @@ static int tcp_deps(struct restore *r, const FileEntry *msg)
 		  (!t->has_remote || sk_inet_addr_ok(&t->remote, domain)) &&
 		  (!t->listening || t->has_local) &&
 		  (!t->conn || (t->has_local && t->has_remote && !t->listening && tcp_conn_ok(t->conn))) &&
-		  (!t->connecting || (t->has_local && t->has_remote && !t->listening && !t->conn));
+		  (!t->connecting || (t->has_local && t->has_remote && !t->listening && !t->conn)) &&
+		  (!t->ended || (!t->listening && !t->conn && !t->connecting));
 
 	if (ok)
 		return opts_check(msg, t->sock);
@@ -245,6 +254,8 @@ static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *h
 		return tcp_conn_restore(msg, t, fd) ?: take_fd(&fd);
 	if (t->connecting)
 		return tcp_connecting_restore(r, msg, fd) ?: take_fd(&fd);
+	if (t->ended && !r->opt->tcp_close)
+		return tcp_ended_restore(r, msg, fd) ?: take_fd(&fd);
 	say_closed(r, msg);
 	if (t->listening)
 		err = restore_listening(r, msg, fd);
@@ -265,7 +276,7 @@ static int tcp_finish(struct restore *r, const FileEntry *msg, int fd)
 		err = opts_restore_late(r, msg, t->sock, fd);
 	if (err == 0 && t->connecting)
 		err = tcp_connecting_finish(r, msg, fd);
-	if (err == 0 && is_connection(r, t))
+	if (err == 0 && (is_connection(r, t) || t->ended))
 		err = opts_restore_reuse(msg, t->sock, fd);
 	if (err == 0 && is_connection(r, t))
 		tcp_conn_room(t->conn, fd);

@@ -423,10 +423,8 @@ unsigned int tcp_conn_state(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ? 0 : info.tcpi_state;
 }
 
-/* A segment without data from the peer. */
-static int peer_says(const TcpEntry *t, int fd, bool fin, uint32_t seq, uint32_t ack)
+int tcp_peer_says(const TcpEntry *t, int fd, struct tcphdr *h)
 {
-	struct tcphdr h = { .doff = 5, .ack = 1, .fin = fin, .seq = htonl(seq), .ack_seq = htonl(ack) };
 	struct tcp_repair_window window = { 0 };
 	union sk_addr from = { 0 }, to = { 0 };
 
@@ -434,12 +432,21 @@ static int peer_says(const TcpEntry *t, int fd, bool fin, uint32_t seq, uint32_t
 	memcpy(&to, t->local.data, t->local.len);
 	inet_unmap(&from);
 	inet_unmap(&to);
-	if (t->conn->has_window)
+	if (t->conn && t->conn->has_window) {
 		memcpy(&window, t->conn->window.data, sizeof(window));
-	h.source = from.in.sin_port;
-	h.dest = to.in.sin_port;
-	h.window = htons(MIN(window.snd_wnd >> t->conn->snd_wscale, 65535U));
-	return rawip_send_tcp(fd, &from, &to, &h, sizeof(h));
+		h->window = htons(MIN(window.snd_wnd >> t->conn->snd_wscale, 65535U));
+	}
+	h->doff = sizeof(*h) / 4;
+	h->source = from.in.sin_port;
+	h->dest = to.in.sin_port;
+	return rawip_send_tcp(fd, &from, &to, h, sizeof(*h));
+}
+
+static int peer_says(const TcpEntry *t, int fd, bool fin, uint32_t seq, uint32_t ack)
+{
+	struct tcphdr h = { .ack = 1, .fin = fin, .seq = htonl(seq), .ack_seq = htonl(ack) };
+
+	return tcp_peer_says(t, fd, &h);
 }
 
 /* Our FIN as one that was sent, in repair mode; or as a part of what is sent from now on. */

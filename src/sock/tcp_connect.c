@@ -21,7 +21,6 @@
 #include "base/log.h"
 #include "sock/inet.h"
 #include "sock/opts.h"
-#include "sock/rawip.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
 
@@ -192,24 +191,18 @@ static int begin(const TcpEntry *t, int fd)
 	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : err;
 }
 
-/* The SYN does not get out of the lock, and is answered by us. */
-static int refuse(const TcpEntry *t, int fd)
+int tcp_connect_refused(const TcpEntry *t, int fd, uint32_t isn)
 {
-	struct tcphdr h = { .doff = 5, .rst = 1, .ack = 1, .ack_seq = htonl(t->connecting->isn + 1) };
-	union sk_addr from = { 0 }, to = { 0 };
-	socklen_t len = sizeof(to);
+	struct tcphdr h = { .rst = 1, .ack = 1, .ack_seq = htonl(isn + 1) };
+	union sk_addr local = { 0 };
+	socklen_t len = sizeof(local);
+	TcpEntry e = *t;
 	int err = begin(t, fd);
 
-	if (err == 0 && getsockname(fd, &to.sa, &len) < 0)
+	if (err == 0 && getsockname(fd, &local.sa, &len) < 0)
 		err = -errno;
-	if (err < 0)
-		return err;
-	memcpy(&from, t->remote.data, t->remote.len);
-	inet_unmap(&from);
-	inet_unmap(&to);
-	h.source = from.in.sin_port;
-	h.dest = to.in.sin_port;
-	return rawip_send_tcp(fd, &from, &to, &h, sizeof(h));
+	e.local = (ProtobufCBinaryData){ len, (uint8_t *)&local };
+	return err < 0 ? err : tcp_peer_says(&e, fd, &h);
 }
 
 int tcp_connecting_finish(struct restore *r, const FileEntry *msg, int fd)
@@ -228,7 +221,7 @@ int tcp_connecting_finish(struct restore *r, const FileEntry *msg, int fd)
 		s->connecting[s->n_connecting++] = (struct sock_connecting){ msg, fd };
 		return 0;
 	}
-	err = refuse(t, fd);
+	err = tcp_connect_refused(t, fd, t->connecting->isn);
 	if (err < 0)
 		log_warn("%s: connecting to %s, restored as unconnected: %s", file_entry_name(msg),
 			 sk_addr_text(t->remote.data, t->remote.len), strerror(-err));

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sockets whose TCP connection is over (state CLOSE) with something left to be read: data, the end of
+ * file, or the error that ended it.
+ *
+ * Shown by the kernel: the unread data, and that there is an error, but not which without taking it
+ * away. It is restored as ECONNRESET, or ECONNREFUSED where there never was a connection; ETIMEDOUT and
+ * others become one of these. The remote address is forgotten; so the restored socket comes to its end as
+ * a connection with a port of its own address, by segments written by us.
+ */
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "sock/inet.h"
+#include "sock/sk.h"
+
+#define MAX_UNREAD (1U << 30)
+#define PEER_PORT 1 /* nobody's; looked at by no one */
+#define SEQ 1000 /* of both directions */
+#define PATIENCE 1000 /* ms */
+
+static int read_unread(const struct file_desc *f, ProtobufCBinaryData *ret)
+{
+	int len = 0;
+	ssize_t n = 0;
+
+	if (ioctl(f->fd, SIOCINQ, &len) < 0 || len < 0)
+		len = 0;
+	ret->data = malloc((size_t)len + 1);
+	if (!ret->data)
+		return -ENOMEM;
+	if (len)
+		n = recv(f->fd, ret->data, (size_t)len, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0)
+		return -errno;
+	ret->len = (size_t)n;
+	return n == len ? 0 : -EPROTO;
+}
+
+/* What a connection leaves behind, and an attempt to make one does not. */
+static bool was_connected(const struct file_desc *f)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(f->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       (info.tcpi_options || info.tcpi_rtt);
+}
+
+int tcp_ended_dump(const struct file_desc *f, TcpEndedEntry **ret)
+{
+	struct pollfd p = { .fd = f->fd, .events = POLLIN | POLLRDHUP };
+	TcpEndedEntry *e;
+	int err;
+
+	/* A socket that never was connected is not shut down. */
+	if (poll(&p, 1, 0) != 1 || !(p.revents & (POLLERR | POLLRDHUP)))
+		return 0;
+	e = *ret = malloc(sizeof(*e));
+	if (!e)
+		return log_oom();
+	tcp_ended_entry__init(e);
+	err = read_unread(f, &e->unread);
+	if (err < 0)
+		return log_errno(err, "%s: read what is left of its TCP connection", file_desc_name(f));
+	e->has_error = p.revents & POLLERR;
+	if (!e->has_error)
+		return 0;
+	e->error = was_connected(f) ? ECONNRESET : ECONNREFUSED;
+	log_info("%s: its TCP connection ended with an error that is not read yet, it will be %s",
+		 file_desc_name(f), strerror((int)e->error));
+	return 0;
+}
+
+static int await_end(int fd)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (int i = 0; tcp_conn_state(fd) != TCP_CLOSE; i++) {
+		if (i == PATIENCE)
+			return -ETIMEDOUT;
+		nanosleep(&ms, NULL);
+	}
+	return 0;
+}
+
+/* A connection with these data unread, and then its end. */
+static int live_and_end(const FileEntry *msg, const TcpEntry *t, int fd)
+{
+	const TcpEndedEntry *end = msg->tcp->ended;
+	TcpConnEntry *c = t->conn;
+	struct tcphdr h = { .ack = 1, .rst = end->has_error, .ack_seq = htonl(SEQ + !end->has_error) };
+	int err;
+
+	c->state = end->has_error ? TCP_ESTABLISHED : TCP_LAST_ACK;
+	c->snd_seq = SEQ;
+	c->rcv_seq = SEQ + end->unread.len;
+	c->rcv_queue = end->unread;
+	c->mss = TCP_MSS_DEFAULT;
+	h.seq = htonl(c->rcv_seq + !end->has_error);
+	err = tcp_conn_restore(msg, t, fd);
+	if (err == 0)
+		err = tcp_conn_finish(msg, t, fd);
+	if (err == 0)
+		err = tcp_peer_says(t, fd, &h);
+	return err < 0 ? err : await_end(fd);
+}
+
+static int refused(const TcpEntry *t, int fd)
+{
+	int err = tcp_set_int(fd, TCP_REPAIR, 1);
+
+	if (err == 0)
+		err = tcp_set_seq(fd, TCP_SEND_QUEUE, SEQ);
+	if (err == 0 && bind(fd, (struct sockaddr *)t->local.data, t->local.len) < 0)
+		err = -errno;
+	if (err == 0)
+		err = tcp_leave_repair(fd, 0);
+	if (err == 0)
+		err = tcp_connect_refused(t, fd, SEQ);
+	return err < 0 ? err : await_end(fd);
+}
+
+/* Where it was, if that is still an address of ours; the peer beside it. */
+static void choose_ends(struct restore *r, const TcpEntry *t, union sk_addr *local, union sk_addr *remote)
+{
+	const ProtobufCBinaryData b = { .len = t->local.len, .data = (uint8_t *)local };
+
+	*local = (union sk_addr){ .sa.sa_family = t->sock->domain };
+	if (t->has_local)
+		memcpy(local, t->local.data, MIN(t->local.len, sizeof(*local)));
+	if (t->has_local)
+		inet_follow(r, t->sock->net_ns_id, &b);
+	if (t->sock->domain == AF_INET && local->in.sin_addr.s_addr == INADDR_ANY)
+		local->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else if (t->sock->domain == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&local->in6.sin6_addr))
+		local->in6.sin6_addr = in6addr_loopback;
+	*remote = *local;
+	remote->in.sin_port = htons(PEER_PORT);
+}
+
+int tcp_ended_restore(struct restore *r, const FileEntry *msg, int fd)
+{
+	TcpConnEntry c = TCP_CONN_ENTRY__INIT;
+	TcpEntry t = *msg->tcp;
+	union sk_addr local, remote;
+	size_t len = t.sock->domain == AF_INET ? sizeof(local.in) : sizeof(local.in6);
+	int one = 1, err;
+
+	choose_ends(r, msg->tcp, &local, &remote);
+	t.local = (ProtobufCBinaryData){ len, (uint8_t *)&local };
+	t.remote = (ProtobufCBinaryData){ len, (uint8_t *)&remote };
+	t.conn = &c;
+	if (t.ended->has_error && t.ended->error == ECONNREFUSED && !t.ended->unread.len)
+		err = refused(&t, fd);
+	else
+		err = live_and_end(msg, &t, fd);
+	/* Its port may be that of a listener to come; the true value comes later. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return err < 0 ? log_errno(err, "%s: a TCP connection of %s that is over", file_entry_name(msg),
+				   sk_addr_text(&local, len))
+		       : 0;
+}
