@@ -47,6 +47,13 @@ int sk_diag_of(struct dump *d, int fd)
 	return nsfd < 0 ? -errno : sk_diag_ns(d, nsfd);
 }
 
+static void free_values(struct map *m)
+{
+	for (size_t i = 0; i < m->cap; i++)
+		free(m->slots[i].val);
+	map_done(m);
+}
+
 void sock_dump_done(struct dump *d)
 {
 	if (!d->socks)
@@ -58,9 +65,9 @@ void sock_dump_done(struct dump *d)
 	map_done(&d->socks->diag);
 	map_done(&d->socks->inodes);
 	map_done(&d->socks->asked);
-	for (size_t i = 0; i < d->socks->connecting.cap; i++)
-		free(d->socks->connecting.slots[i].val);
-	map_done(&d->socks->connecting);
+	free_values(&d->socks->connecting);
+	free_values(&d->socks->md5);
+	map_done(&d->socks->md5_asked);
 	unix_collect_done(d->socks);
 	free(d->socks->tcp);
 	free(d->socks);
@@ -111,7 +118,7 @@ int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_d
 	return sock < 0 ? sock : sk_diag_on(sock, req, len, dump, fn, arg);
 }
 
-int sk_diag_tcp(int sock, unsigned int states, sk_diag_fn fn, void *arg)
+int sk_diag_tcp(int sock, unsigned int states, uint8_t ext, sk_diag_fn fn, void *arg)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	int err = 0;
@@ -120,6 +127,7 @@ int sk_diag_tcp(int sock, unsigned int states, sk_diag_fn fn, void *arg)
 		const struct inet_diag_req_v2 req = {
 			.sdiag_family = families[i],
 			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_ext = ext,
 			.idiag_states = states,
 		};
 

@@ -69,6 +69,9 @@ void steward_done(struct dump *d);
 struct tcphdr;
 int tcp_peer_says(const TcpEntry *t, int fd, struct tcphdr *h);
 
+/* tcp_md5.c: 1 and the first peer that the socket @fd, of inode @ino, has a key for; 0: it has none. */
+int tcp_md5_peer(struct dump *d, int fd, ino_t ino, union sk_addr *ret);
+
 /* tcp_ended.c: connections that are over; *@ret NULL: there is nothing left to be read. */
 int tcp_ended_dump(const struct file_desc *f, TcpEndedEntry **ret);
 int tcp_ended_restore(struct restore *r, const FileEntry *msg, int fd);

@@ -37,7 +37,7 @@ static int ask(struct dump *d, int fd, struct in_flight *ret)
 {
 	int sock = sk_diag_of(d, fd);
 
-	return sock < 0 ? sock : sk_diag_tcp(sock, STATES, count, ret);
+	return sock < 0 ? sock : sk_diag_tcp(sock, STATES, 0, count, ret);
 }
 
 int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id)

@@ -318,6 +318,16 @@ int sk_dump_addr(int fd, bool peer, ProtobufCBinaryData *ret)
 	return sk_set_bytes(ret, &a, MIN(len, sizeof(a))) < 0 ? -ENOMEM : 1;
 }
 
+const char *sk_ip_text(const union sk_addr *a)
+{
+	static _Thread_local char text[INET6_ADDRSTRLEN];
+
+	return inet_ntop(a->sa.sa_family,
+			 a->sa.sa_family == AF_INET6 ? (const void *)&a->in6.sin6_addr : &a->in.sin_addr,
+			 text, sizeof(text))
+		       ?: "?";
+}
+
 const char *sk_addr_text(const void *addr, size_t len)
 {
 	static _Thread_local char ring[4][INET6_ADDRSTRLEN + 10];

@@ -37,6 +37,8 @@ struct sock_table {
 	struct map inodes; /* survey: socket inodes the tree holds */
 	struct map asked; /* network namespaces whose connections on their way were counted */
 	struct map connecting; /* socket inode to its struct inet_diag_sockid, malloc()ed */
+	struct map md5; /* socket inode to the union sk_addr of its first TCP_MD5SIG key, malloc()ed */
+	struct map md5_asked; /* sockets for sock_diag by which they were looked for */
 	struct map queues; /* file id to the UnixEntry that keeps its queue */
 	struct steward {
 		pid_t pid; /* 0: not needed yet */
@@ -110,6 +112,8 @@ int sk_make(const FileEntry *file, const SockEntry *s, struct remote *hand);
 bool sk_inet_addr_ok(const ProtobufCBinaryData *b, uint32_t domain);
 /* getsockname/getpeername as bytes; absent (0) when there is none. */
 int sk_dump_addr(int fd, bool peer, ProtobufCBinaryData *ret);
+/* The address without its port. */
+const char *sk_ip_text(const union sk_addr *a);
 /* "10.0.0.1:80", "[::1]:80" in a static ring of buffers, for messages. */
 const char *sk_addr_text(const void *addr, size_t len);
 
@@ -120,8 +124,8 @@ int sk_diag(struct dump *d, int fd, const void *req, size_t len, bool dump, sk_d
 int sk_diag_on(int sock, const void *req, size_t len, bool dump, sk_diag_fn fn, void *arg);
 int sk_diag_ns(struct dump *d, int nsfd);
 int sk_diag_of(struct dump *d, int fd);
-/* All TCP sockets in one of @states (bits). */
-int sk_diag_tcp(int sock, unsigned int states, sk_diag_fn fn, void *arg);
+/* All TCP sockets in one of @states, with the attributes @ext (bits both). */
+int sk_diag_tcp(int sock, unsigned int states, uint8_t ext, sk_diag_fn fn, void *arg);
 
 /* Warn if @what ("packets") waits in @f to be read, and will be lost. */
 void sk_warn_queue(const struct file_desc *f, const char *what);

@@ -4,11 +4,13 @@
  * tcp_connect.c, those that are over in tcp_ended.c.
  *
  * Refused: connections without --tcp-established (or --tcp-close, which makes them unconnected
- * sockets), upper layers like TLS. Refused for the moment (-EAGAIN): connections that
+ * sockets), upper layers like TLS, authentication (TCP_MD5SIG: not seen before it connects or
+ * listens). Refused for the moment (-EAGAIN): connections that
  * a listener has not accepted yet: they have no descriptor to be read by (inflight.c; the engine
  * lets no new ones in when it begins again, net_gate()).
  */
 #include <netinet/tcp.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "sock/inet.h"
@@ -18,6 +20,7 @@
 #include "sock/sock.h"
 
 #define ULP_MAX 16
+#define REFUSAL_MAX 160
 
 static bool tcp_match(const struct file_desc *f)
 {
@@ -54,17 +57,47 @@ static bool has_ulp(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &len) == 0 && len > 0;
 }
 
+/* Authentication by TCP-AO: TCP_AO_INFO of linux/tcp.h, 6.7. */
+static bool has_ao(int fd)
+{
+	char info[64] = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, 40, info, &len) == 0;
+}
+
+/* Why it can never be restored, in @buf; NULL: it can. */
+static const char *refusal(struct dump *d, const struct file_desc *f, int fd, char buf[REFUSAL_MAX])
+{
+	union sk_addr peer;
+	int err;
+
+	if (has_ulp(fd))
+		return "TCP with an upper layer (TLS) in the kernel; close it";
+	if (has_ao(fd))
+		return "TCP with authentication (TCP-AO), which cannot be restored; close it";
+	err = tcp_md5_peer(d, fd, f->st.st_ino, &peer);
+	if (err != 1)
+		return err < 0 ? "sock_diag does not answer" : NULL;
+	snprintf(buf, REFUSAL_MAX,
+		 "TCP MD5 signatures with %s (TCP_MD5SIG), which are not restored; close it",
+		 sk_ip_text(&peer));
+	return buf;
+}
+
 static int tcp_survey(struct dump *d, const struct file_desc *f)
 {
 	_cleanup_close_ int own = -1;
 	int fd = sk_borrow(f, &own);
 	struct tcp_info info;
+	char buf[REFUSAL_MAX];
+	const char *why;
 
 	if (fd < 0 || tcp_info(fd, &info) < 0)
 		return 0;
-	if (has_ulp(fd))
-		return dump_obstacle(d, "%s: TCP with an upper layer (TLS) in the kernel; close it",
-				     file_desc_name(f));
+	why = refusal(d, f, fd, buf);
+	if (why)
+		return dump_obstacle(d, "%s: %s", file_desc_name(f), why);
 	if (tcp_state_connected(info.tcpi_state) && !d->opt->tcp_established && !d->opt->tcp_close)
 		return dump_obstacle(d, "%s: TCP connection with %s; pass --tcp-established or --tcp-close",
 				     file_desc_name(f), peer_text(fd));
@@ -133,10 +166,13 @@ static int dump_state(struct dump *d, const struct file_desc *f, TcpEntry *t)
 static int dump_entry(struct dump *d, const struct file_desc *f, TcpEntry *t)
 {
 	protobuf_c_boolean local, remote;
+	char buf[REFUSAL_MAX];
+	const char *why;
 	int err;
 
-	if (has_ulp(f->fd)) {
-		log_error("%s: TCP with an upper layer (TLS) in the kernel; close it", file_desc_name(f));
+	why = refusal(d, f, f->fd, buf);
+	if (why) {
+		log_error("%s: %s", file_desc_name(f), why);
 		return -EOPNOTSUPP;
 	}
 	err = opts_dump(d, f, &t->sock);

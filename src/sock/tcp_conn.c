@@ -65,7 +65,8 @@ static int read_queue(int fd, int queue, uint32_t len, uint32_t *ret_seq, Protob
 		done = n;
 	}
 	ret->len = done;
-	return done == len ? 0 : -EPROTO;
+	/* Peeking stops at urgent data; refused later, in clear words. */
+	return done == len || queue == TCP_RECV_QUEUE ? 0 : -EPROTO;
 }
 
 /* How much is queued; a FIN counts as one byte everywhere and is taken off. */
@@ -121,12 +122,20 @@ static int read_options(int fd, TcpConnEntry *c)
 	return sk_set_bytes(&c->window, &window, sizeof(window));
 }
 
+struct seen {
+	TcpConnEntry *c;
+	uint32_t rqueue;
+};
+
 static int take_shutdown(void *arg, const void *payload, size_t len)
 {
-	TcpConnEntry *c = arg;
+	struct seen *s = arg;
+	TcpConnEntry *c = s->c;
 	const struct inet_diag_msg *m = payload;
 	const struct nlattr *a = (const void *)(m + 1);
 
+	if (len >= sizeof(*m))
+		s->rqueue = m->idiag_rqueue;
 	for (len -= MIN(len, sizeof(*m)); mnl_attr_ok(a, len); a = mnl_attr_next(a)) {
 		if (mnl_attr_get_type(a) == INET_DIAG_SHUTDOWN) {
 			c->has_shutdown = true;
@@ -137,7 +146,10 @@ static int take_shutdown(void *arg, const void *payload, size_t len)
 	return 0;
 }
 
-/* Which halves were shut down: only sock_diag(7) tells. */
+/*
+ * Which halves were shut down: only sock_diag(7) tells; and, for data behind an urgent mark, how many
+ * bytes there really are.
+ */
 static int read_shutdown(struct dump *d, const struct file_desc *f, const TcpEntry *t)
 {
 	struct inet_diag_req_v2 req = {
@@ -147,7 +159,8 @@ static int read_shutdown(struct dump *d, const struct file_desc *f, const TcpEnt
 		.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
 	};
 	union sk_addr local = { 0 }, remote = { 0 };
-	int link = sk_int(f->fd, SOL_SOCKET, SO_BINDTOIFINDEX);
+	struct seen seen = { .c = t->conn };
+	int link = sk_int(f->fd, SOL_SOCKET, SO_BINDTOIFINDEX), err;
 
 	memcpy(&local, t->local.data, MIN(t->local.len, sizeof(local)));
 	memcpy(&remote, t->remote.data, MIN(t->remote.len, sizeof(remote)));
@@ -161,7 +174,12 @@ static int read_shutdown(struct dump *d, const struct file_desc *f, const TcpEnt
 		memcpy(req.id.idiag_src, &local.in6.sin6_addr, 16);
 		memcpy(req.id.idiag_dst, &remote.in6.sin6_addr, 16);
 	}
-	return sk_diag(d, f->fd, &req, sizeof(req), false, take_shutdown, t->conn);
+	err = sk_diag(d, f->fd, &req, sizeof(req), false, take_shutdown, &seen);
+	if (err < 0 || seen.rqueue <= t->conn->rcv_queue.len + fin_received(t->conn->state))
+		return err;
+	log_error("%s: urgent data (MSG_OOB) from %s are not read yet, which cannot be restored; try again",
+		  file_desc_name(f), sk_addr_text(&remote, t->remote.len));
+	return -EAGAIN;
 }
 
 int tcp_leave_repair(int fd, int reuse)
@@ -212,7 +230,8 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 		err = read_shutdown(d, f, t);
 	if (err == 0)
 		err = note_held(d, f->fd, reuse);
-	return err < 0 ? log_errno(err, "%s: read the TCP connection", file_desc_name(f)) : 0;
+	return err < 0 && err != -EAGAIN ? log_errno(err, "%s: read the TCP connection", file_desc_name(f))
+					 : err;
 }
 
 int sock_hold(struct dump *d)

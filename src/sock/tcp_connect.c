@@ -59,7 +59,7 @@ static int find_ends(struct dump *d, const struct file_desc *f, struct inet_diag
 	if (!map_get(&t->connecting, f->st.st_ino))
 		err = sk_diag_of(d, f->fd);
 	if (err > 0)
-		err = sk_diag_tcp(err, 1 << TCP_SYN_SENT, note_connecting, &t->connecting);
+		err = sk_diag_tcp(err, 1 << TCP_SYN_SENT, 0, note_connecting, &t->connecting);
 	id = map_get(&t->connecting, f->st.st_ino);
 	if (!id)
 		return err < 0 ? err : -EAGAIN; /* it has just come to an end */

@@ -46,7 +46,7 @@ static int count_one(void *arg, const void *payload, size_t len)
 static int count_orphans(int sock, unsigned int states, unsigned int *ret)
 {
 	*ret = 0;
-	return sk_diag_tcp(sock, states, count_one, ret);
+	return sk_diag_tcp(sock, states, 0, count_one, ret);
 }
 
 static int put_addr(const struct tcp_iter_sock *s, bool local, ProtobufCBinaryData *ret)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* refuse: --tcp-established */
+/* refuse: TCP connection with 127.0.0.1: */
 /* Without the option a TCP connection is refused, and goes on. */
 #include "sockets.h"
 
