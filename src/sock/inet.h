@@ -62,6 +62,7 @@ int tcp_leave_repair(int fd, int reuse);
 int steward_note(struct dump *d, int fd, int reuse);
 void steward_forget(struct dump *d);
 void steward_done(struct dump *d);
+
 /*
  * A segment without data from the peer: @h has flags and numbers, the rest is filled in. The kernel has
  * taken it a moment later.
