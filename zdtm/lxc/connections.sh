@@ -349,4 +349,35 @@ case_own_filter() {
 	peer_ok watch
 }
 
+# The same by the legacy iptables.
+case_own_filter_legacy() {
+	local before f
+	ip -6 addr add "fd89:$net::1/64" dev "$BR" nodad
+	begin
+	for f in iptables-legacy ip6tables-legacy; do
+		in_net "$f" -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT || skip "no $f"
+		in_net "$f" -A INPUT -i lo -j ACCEPT
+		in_net "$f" -A INPUT -p icmp -j ACCEPT
+		in_net "$f" -A INPUT -p ipv6-icmp -j ACCEPT
+		in_net "$f" -A INPUT -p tcp --dport $PORT -m conntrack --ctstate NEW -j ACCEPT
+		in_net "$f" -A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+		in_net "$f" -A OUTPUT -p ipv6-icmp -j ACCEPT
+		in_net "$f" -P INPUT DROP
+		in_net "$f" -P OUTPUT DROP
+	done
+	in_net ip -6 addr add "fd89:$net::2/64" dev eth0 nodad
+	before=$(in_net iptables-legacy -S; in_net ip6tables-legacy -S)
+	peer stream s4 "$IP" $PORT
+	peer stream s6 "fd89:$net::2" $PORT
+	for t in 0 1; do
+		peer_moves s4
+		peer_moves s6
+		away $t
+	done
+	peer_moves s4
+	peer_moves s6
+	[ "$(in_net iptables-legacy -S; in_net ip6tables-legacy -S)" = "$before" ] || fail "the rules are others"
+	peer_ok s4 s6 watch
+}
+
 lab_main "$@"

@@ -162,4 +162,48 @@ own_down() {
 	ip link del "n$LAB" 2> /dev/null
 }
 
+# While it is locked: each of its network namespaces is, nobody can take the lock away, and neighbours
+# that ask get their answer, but nothing else.
+case_locked() {
+	local link=fe80::2 pid inner=
+	lab_create
+	echo '::once:/bin/unshare -n /bin/sleep 100000' >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	lab_start
+	lxc-attach -n "$CT" -- /bin/ip -6 addr add $link/64 dev eth0
+	wait_for 5 busybox ping6 -c 1 -W 1 -I "$BR" $link || fail "no link-local IPv6"
+	pid=$(lxc-info -n "$CT" -p -H)
+	while read -r p; do
+		! { tr '\0' ' ' < "/proc/$p/cmdline"; } 2> /dev/null | grep -q 'sleep 100000' || inner="$inner $p"
+	done < "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs"
+	cat > "$DIR/hook" <<-END
+		#!/bin/bash
+		[ "\$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0
+		set -x
+		exec > "$DIR/hook.out" 2>&1
+		for p in $pid $inner; do
+			nsenter -t \$p -n nft flush ruleset
+			nsenter -t \$p -n nft list tables | grep -q 'ctcr-[0-9]*\$' || exit 1
+		done
+		ip neigh flush dev "$BR"
+		busybox arping -c 1 -w 10 -I "$BR" "$(lab_ip)" || exit 1
+		! busybox ping -c 1 -W 1 "$(lab_ip)" || exit 1
+		! busybox ping6 -c 1 -W 1 -I "$BR" "$link" || exit 1
+		ip -6 neigh show to "$link" dev "$BR" | grep lladdr || exit 1
+		touch "$DIR/hook.ok"
+	END
+	chmod +x "$DIR/hook"
+	[ "$(wc -w <<< "$inner")" = 1 ] || fail "the inner namespace's process: $inner"
+	lab_dump "$DIR/img" --leave-running --action-script "$DIR/hook"
+	[ -e "$DIR/hook.ok" ] || fail "$(cat "$DIR/hook.out")"
+	lab_ping "when it is unlocked"
+	for p in $pid $inner; do
+		! nsenter -t "$p" -n nft list tables | grep ctcr || fail "a table is left"
+	done
+	rm "$DIR/hook.ok"
+	"$CTCR" dump --ct "$CT" -D "$DIR/img2" --leave-running --network-lock skip --action-script "$DIR/hook" > "$DIR/out" 2>&1 &&
+		fail "locked in spite of --network-lock skip"
+	[ "$(nsenter -t "$pid" -n nft list tables)" = "" ] || fail "a table is left"
+	lab_counts_on
+}
+
 lab_main "$@"
