@@ -291,7 +291,7 @@ static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *h
 	if (t->connecting)
 		return tcp_connecting_restore(r, msg, fd) ?: take_fd(&fd);
 	if (t->ended && !r->opt->tcp_close)
-		return tcp_ended_restore(r, msg, fd) ?: take_fd(&fd);
+		return tcp_ended_restore(r, msg, fd, hand) ?: take_fd(&fd);
 	say_closed(r, msg);
 	if (t->listening)
 		err = restore_listening(r, msg, fd);

@@ -88,12 +88,32 @@ static int await_end(int fd)
 	return 0;
 }
 
+/*
+ * The other end, which keeps the kernel from answering with resets where no lock does. It is in repair
+ * mode, so its end is silent.
+ */
+static int make_peer(const FileEntry *msg, const TcpEntry *t, struct remote *hand)
+{
+	_cleanup_close_ int fd = sk_make(msg, t->sock, hand);
+	int err = fd < 0 ? fd : tcp_set_int(fd, TCP_REPAIR, 1);
+
+	if (err == 0)
+		err = tcp_set_seq(fd, TCP_SEND_QUEUE, t->conn->rcv_seq + 1);
+	if (err == 0)
+		err = tcp_set_seq(fd, TCP_RECV_QUEUE, SEQ);
+	if (err == 0 && (bind(fd, (struct sockaddr *)t->remote.data, t->remote.len) < 0 ||
+			 connect(fd, (struct sockaddr *)t->local.data, t->local.len) < 0))
+		err = -errno;
+	return err < 0 ? err : take_fd(&fd);
+}
+
 /* A connection with these data unread, and then its end. */
-static int live_and_end(const FileEntry *msg, const TcpEntry *t, int fd)
+static int live_and_end(const FileEntry *msg, const TcpEntry *t, int fd, struct remote *hand)
 {
 	const TcpEndedEntry *end = msg->tcp->ended;
 	TcpConnEntry *c = t->conn;
 	struct tcphdr h = { .ack = 1, .rst = end->has_error, .ack_seq = htonl(SEQ + !end->has_error) };
+	_cleanup_close_ int peer = -1;
 	int err;
 
 	c->state = end->has_error ? TCP_ESTABLISHED : TCP_LAST_ACK;
@@ -102,7 +122,8 @@ static int live_and_end(const FileEntry *msg, const TcpEntry *t, int fd)
 	c->rcv_queue = end->unread;
 	c->mss = TCP_MSS_DEFAULT;
 	h.seq = htonl(c->rcv_seq + !end->has_error);
-	err = tcp_conn_restore(msg, t, fd);
+	peer = make_peer(msg, t, hand);
+	err = peer < 0 ? peer : tcp_conn_restore(msg, t, fd);
 	if (err == 0)
 		err = tcp_conn_finish(msg, t, fd);
 	if (err == 0)
@@ -143,7 +164,7 @@ static void choose_ends(struct restore *r, const TcpEntry *t, union sk_addr *loc
 	remote->in.sin_port = htons(PEER_PORT);
 }
 
-int tcp_ended_restore(struct restore *r, const FileEntry *msg, int fd)
+int tcp_ended_restore(struct restore *r, const FileEntry *msg, int fd, struct remote *hand)
 {
 	TcpConnEntry c = TCP_CONN_ENTRY__INIT;
 	TcpEntry t = *msg->tcp;
@@ -158,7 +179,7 @@ int tcp_ended_restore(struct restore *r, const FileEntry *msg, int fd)
 	if (t.ended->has_error && t.ended->error == ECONNREFUSED && !t.ended->unread.len)
 		err = refused(&t, fd);
 	else
-		err = live_and_end(msg, &t, fd);
+		err = live_and_end(msg, &t, fd, hand);
 	/* Its port may be that of a listener to come; the true value comes later. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	return err < 0 ? log_errno(err, "%s: a TCP connection of %s that is over", file_entry_name(msg),
