@@ -78,6 +78,7 @@ static int check_raw(const NetEntry *m)
 		{ m->n_nexthops, m->nexthops },
 		{ m->n_fdb, m->fdb },
 		{ m->n_expectations, m->expectations },
+		{ m->n_addr_labels, m->addr_labels },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)

@@ -226,6 +226,11 @@ static int restore_file(int root, const NetSysctlEntry *e)
 		return 0;
 	}
 	fd = openat(root, e->name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS)) {
+		log_warn("sysctl net/%s: cannot be written here (%s); it was %.*s", e->name, strerror(errno),
+			 (int)MIN(e->value.len, 80), (const char *)e->value.data);
+		return 0;
+	}
 	if (fd < 0)
 		return log_errno(-errno, "sysctl net/%s", e->name);
 	if (write(fd, e->value.data, e->value.len) != (ssize_t)e->value.len)

@@ -84,6 +84,35 @@ case_firewall() {
 	lab_ping
 }
 
+# What is set inside stays, ethtool features of the host end too; its discipline is warned of.
+case_settings() {
+	local pid before after
+	command -v ethtool > /dev/null || skip "no ethtool"
+	begin
+	pid=$(lxc-info -n "$CT" -p -H)
+	nsenter -t "$pid" -n sh -e <<-'END' || fail "set up"
+		tc qdisc add dev eth0 root handle 1: tbf rate 100mbit burst 100k latency 50ms
+		ethtool -K eth0 tx off gro on
+		ip link set eth0 txqueuelen 77 alias shaped gso_max_size 30000
+	END
+	ethtool -K "$(host_ends)" tso off
+	tc qdisc add dev "$(host_ends)" root handle 7: pfifo
+	before=$(settings)
+	lab_there_and_back
+	grep -q "the queueing discipline (pfifo 7:) of its host end .* is not kept" "$DIR/img/dump.log" ||
+		fail "no warning: $(cat "$DIR/img/dump.log")"
+	after=$(settings)
+	[ "$before" = "$after" ] || fail "settings: $(diff <(echo "$before") <(echo "$after"))"
+	lab_ping
+}
+
+settings() {
+	local pid
+	pid=$(lxc-info -n "$CT" -p -H)
+	nsenter -t "$pid" -n sh -c 'tc qdisc; ethtool -k eth0; ip -d link show eth0 | sed "s/eth0@if[0-9]*//"'
+	ethtool -k "$(host_ends)" | tail -n +2
+}
+
 # A device of the host in the place of the container's link: given back when the restore fails, and when it is
 # dumped again.
 case_moved_in() {

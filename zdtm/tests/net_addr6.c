@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* More of addresses and routes: temporary and optimistic addresses, labels of prefixes, token, encapsulation,
  * metrics, source routes, all kinds of rules, neighbours by hand. */
-/* modes: ns userns twice */
+/* modes: ns twice */
 #include "netstate.h"
 
 static const char *const setup[] = {
