@@ -3,8 +3,9 @@
  * Descriptors of /dev/net/tun: attached to a tun or tap interface (a queue of it) or not yet.
  *
  * The interface is made by net/link_tun.c; the descriptor is opened by a task in the interface's
- * network namespace and attached by its name. Lost: packets nobody has read yet, offload settings
- * of virtio headers. Refused: a filter (TUNATTACHFILTER), a detached queue.
+ * network namespace and attached by its name. Lost: packets nobody has read yet. What offloads a
+ * holder takes (TUNSETOFFLOAD) shows in the interface's features. Refused: a filter (TUNATTACHFILTER), a
+ * detached queue.
  */
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -15,11 +16,17 @@
 #include <sys/sysmacros.h>
 
 #include "base/log.h"
+#include "base/netns.h"
 #include "file/kinds.h"
 #include "file/table.h"
 #include "mnt/mnt.h"
+#include "net/link.h"
 
 #define TUN_MINOR 200
+#ifndef TUN_F_USO4 /* since 6.2 */
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 #define ATTACH_FLAGS (IFF_TUN | IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 
 static bool tun_match(const struct file_desc *f)
@@ -52,6 +59,28 @@ static int tun_survey(struct dump *d, const struct file_desc *f)
 	return why ? dump_obstacle(d, "%s: %s", file_desc_name(f), why) : 0;
 }
 
+static const struct {
+	const char *feature; /* as ethtool(8) calls it */
+	uint32_t flag;
+} offloads[] = {
+	{ "tx-checksum-ip-generic", TUN_F_CSUM },
+	{ "tx-tcp-segmentation", TUN_F_TSO4 },
+	{ "tx-tcp6-segmentation", TUN_F_TSO6 },
+	{ "tx-tcp-ecn-segmentation", TUN_F_TSO_ECN },
+	{ "tx-udp-segmentation", TUN_F_USO4 | TUN_F_USO6 },
+};
+
+/* @ns: the network namespace of the interface. */
+static void dump_offload(int ns, TunEntry *e)
+{
+	_cleanup_close_ int sock = netns_socket(ns, AF_INET, SOCK_DGRAM, 0);
+
+	for (size_t i = 0; sock >= 0 && i < ARRAY_SIZE(offloads); i++)
+		if (link_feature_active(sock, e->name, offloads[i].feature) == 1)
+			e->offload |= offloads[i].flag;
+	e->has_offload = e->offload & TUN_F_CSUM; /* the others need it */
+}
+
 static int dump_netns(struct dump *d, const struct file_desc *f, TunEntry *e)
 {
 	_cleanup_close_ int ns = ioctl(f->fd, SIOCGSKNS);
@@ -61,6 +90,7 @@ static int dump_netns(struct dump *d, const struct file_desc *f, TunEntry *e)
 	if (ns < 0 || fstat(ns, &st) < 0 || stat("/proc/thread-self/ns/net", &own) < 0)
 		return log_errno(-errno, "%s: network namespace", file_desc_name(f));
 	e->has_net_ns_id = true;
+	dump_offload(ns, e);
 	found = dump_find_ns(d, st.st_ino);
 	if (found)
 		e->net_ns_id = found->id;
@@ -145,6 +175,9 @@ static int attach(const FileEntry *msg, int fd)
 		return log_errno(-errno, "%s: header size", file_entry_name(msg));
 	if (e->has_sndbuf && e->sndbuf > 0 && ioctl(fd, TUNSETSNDBUF, &e->sndbuf) < 0)
 		return log_errno(-errno, "%s: send buffer", file_entry_name(msg));
+	/* A kernel may know fewer: then packets are cut up earlier, that is all. */
+	if (e->has_offload && ioctl(fd, TUNSETOFFLOAD, e->offload) < 0)
+		log_warn("%s: offloads 0x%x: %s", file_entry_name(msg), e->offload, strerror(errno));
 	return 0;
 }
 

@@ -252,8 +252,10 @@ int addrs_restore(struct rnet *n)
 {
 	static const uint8_t link_local[16] = { 0xfe, 0x80 };
 	_cleanup_free_ const LinkEntry **v = links_by_route(n, link_local, 64);
-	int ret = v ? 0 : log_oom();
+	int ret = 0;
 
+	if (!v)
+		return log_oom();
 	for (size_t i = 0; i < n->msg->n_addrs && ret == 0; i++)
 		if (n->msg->addrs[i]->family == AF_INET)
 			ret = addr_add(n, n->msg->addrs[i]);

@@ -159,6 +159,8 @@ struct nlattr *rtnl_nest(struct rtnl_req *q, uint16_t type);
  */
 int settings_dump(int sock, const char *name, LinkSettings **ret);
 void settings_restore(int sock, const char *name, const LinkSettings *m);
+/* Is the feature on by now? 0, 1 or an error. */
+int link_feature_active(int sock, const char *link, const char *name);
 /* Is the link to be made with the number of queues it had? */
 bool settings_queues(const LinkEntry *m);
 /* Attributes of any link that have a default of the driver's. */

@@ -104,7 +104,7 @@ static int phys_make(struct restore *r, struct rnet *n, const LinkEntry *m)
 		ret = link_parse(h, &l);
 	if (ret == 0)
 		ret = remember(r->net, n, m, &l);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	ifi.ifi_index = l.ifi->ifi_index;
 	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));

@@ -85,6 +85,17 @@ static bool requested(const struct features *f, uint32_t i)
 	return f->get.v[i / 32].requested & 1u << i % 32;
 }
 
+int link_feature_active(int sock, const char *link, const char *name)
+{
+	_cleanup_free_ struct features *f = calloc(1, sizeof(*f));
+	int ret = f ? features_get(sock, link, f) : -ENOMEM;
+
+	for (uint32_t i = 0; ret == 0 && i < f->names.head.len && i / 32 < f->get.head.size; i++)
+		if (strncmp(f->names.v[i], name, ETH_GSTRING_LEN) == 0)
+			return (f->get.v[i / 32].active & 1u << i % 32) != 0;
+	return ret;
+}
+
 static int add_name(const char *name, size_t *n, char ***v)
 {
 	if (!GROW(*v, *n))

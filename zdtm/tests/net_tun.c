@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tun and tap: a transient tun with traffic both ways, a tap of two queues, a persistent one nobody holds,
- * one not attached. */
+ * one not attached, one that takes offloads. */
 /* modes: ns twice */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 static const char *const setup[] = {
 	"ip addr add 10.9.0.1/24 dev tun7 && ip link set tun7 up mtu 1300",
 	"ip -6 addr add fd00:9::1/64 dev tun7 nodad",
+	"ip link set off7 up",
 	"ip link set tap7 address 02:00:00:00:00:77 up",
 	NULL,
 };
@@ -26,6 +27,7 @@ static const char *const state[] = {
 	"ip -d link show tun7 | sed 's/qdisc [a-z]*//; s/state [A-Z]*//'",
 	"ip -d link show tap7 | sed 's/qdisc [a-z]*//; s/state [A-Z]*//'",
 	"ip -d link show keep7 | sed 's/qdisc [a-z]*//; s/state [A-Z]*//'",
+	"ethtool -k off7 | grep -v fixed",
 	"ip -o addr | sed 's/stable-privacy //'", /* a flag only the kernel sets */
 	"ip route",
 	NULL,
@@ -83,7 +85,7 @@ static void check_name(int fd, const char *name)
 int main(int argc, char **argv)
 {
 	struct ifreq ifr = { 0 };
-	int tun, tap[2], idle, keep;
+	int tun, tap[2], idle, keep, off;
 
 	test_init(argc, argv);
 	if (mknod("tun.node", S_IFCHR | 0600, makedev(10, 200)) < 0 && errno != EEXIST)
@@ -97,6 +99,9 @@ int main(int argc, char **argv)
 	if (ioctl(keep, TUNSETPERSIST, 1) < 0 || ioctl(keep, TUNSETOWNER, 5) < 0)
 		pfail("TUNSETPERSIST");
 	close(keep);
+	off = tun_attach("off7", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
+	if (ioctl(off, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN) < 0)
+		pfail("TUNSETOFFLOAD");
 	idle = tun_open();
 	net_setup(setup);
 	check_out(tun);
