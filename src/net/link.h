@@ -207,6 +207,7 @@ int sysctls_plan(struct rnet *n);
 int sysctls_restore(struct rnet *n);
 int addrlabels_dump(struct net_dump *n);
 int addrlabels_restore(struct rnet *n);
+int mroute_survey(struct net_dump *n);
 int tc_survey(struct net_dump *n);
 int tc_dump(struct net_dump *n);
 int tc_plan(struct rnet *n);

@@ -125,6 +125,8 @@ int net_survey(struct dump *d)
 		if (ret == 0)
 			ret = tc_survey(&n);
 		if (ret == 0)
+			ret = mroute_survey(&n);
+		if (ret == 0)
 			ret = rules_survey(&n);
 		if (ret == 0)
 			ret = xtables_survey(&n);

@@ -6,7 +6,7 @@
  * to expiry is kept), what a nexthop object says itself. Not sent: IPv6 local, anycast and multicast
  * routes of the kernel, which would be doubled with another metric. Routes by a gateway follow those
  * without. Routes the kernel made by itself and the image has not are removed.
- * Multicast forwarding caches and MPLS routes are not dumped: they live and die with their daemon.
+ * Multicast routing is refused (mroute.c). MPLS routes are not dumped.
  */
 #include <linux/nexthop.h>
 

@@ -20,6 +20,12 @@ static const char *const setup[] = {
 	"nsenter -t $CHILD -n ip addr add 172.17.0.2/16 dev eth0",
 	"nsenter -t $CHILD -n ip route add default via 172.17.0.1",
 	"nsenter -t $CHILD -n nft add table ip inside",
+	"nsenter -t $CHILD -n tc qdisc add dev eth0 root handle 1: htb default 1",
+	"nsenter -t $CHILD -n tc class add dev eth0 parent 1: classid 1:1 htb rate 10mbit quantum 2000",
+	"nsenter -t $CHILD -n tc filter add dev eth0 parent 1: protocol ip u32 match ip dport 7 0xffff "
+	"flowid 1:1",
+	"nsenter -t $CHILD -n ip addrlabel add prefix fd00:9::/64 label 99",
+	"nsenter -t $CHILD -n ip link set eth0 gso_max_size 30000",
 	NULL,
 };
 
@@ -34,6 +40,9 @@ static const char *const state[] = {
 	"nsenter -t $CHILD -n ip -o addr",
 	"nsenter -t $CHILD -n ip route",
 	"nsenter -t $CHILD -n nft list ruleset",
+	"nsenter -t $CHILD -n tc class show dev eth0",
+	"nsenter -t $CHILD -n tc filter show dev eth0",
+	"nsenter -t $CHILD -n ip addrlabel | sort",
 	NULL,
 };
 

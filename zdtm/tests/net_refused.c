@@ -7,12 +7,16 @@
 /* refuse: link vd has a queueing discipline (htb 1:0), with a size table (stab), which is not supported */
 /* refuse: link ve has a traffic filter (bpf 0:1), which is not supported; tc filter del */
 /* refuse: its tap interface has a filter (TUNATTACHFILTER), which is not supported; detach it */
+/* refuse: a program routes IPv4 multicast (ip_mr_vif), which is not supported; stop it */
+/* refuse: a program routes IPv6 multicast (ip6_mr_vif), which is not supported; stop it */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/mroute.h>
+#include <linux/mroute6.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
@@ -100,6 +104,23 @@ static void foreign_pair(void)
 	close(own);
 }
 
+static void route_multicast(void)
+{
+	struct vifctl vif = { .vifc_flags = VIFF_USE_IFINDEX, .vifc_threshold = 1 };
+	struct mif6ctl mif = { .vifc_threshold = 1 };
+	int on = 1, four = socket(AF_INET, SOCK_RAW, IPPROTO_IGMP),
+	    six = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+
+	vif.vifc_lcl_ifindex = if_nametoindex("vb");
+	mif.mif6c_pifi = if_nametoindex("vb");
+	if (setsockopt(four, IPPROTO_IP, MRT_INIT, &on, sizeof(on)) ||
+	    setsockopt(four, IPPROTO_IP, MRT_ADD_VIF, &vif, sizeof(vif)))
+		pfail("IPv4 multicast routing");
+	if (setsockopt(six, IPPROTO_IPV6, MRT6_INIT, &on, sizeof(on)) ||
+	    setsockopt(six, IPPROTO_IPV6, MRT6_ADD_MIF, &mif, sizeof(mif)))
+		pfail("IPv6 multicast routing");
+}
+
 int main(int argc, char **argv)
 {
 	struct sock_filter code[] = { { BPF_RET | BPF_K, 0, 0, 0xffff } };
@@ -115,6 +136,7 @@ int main(int argc, char **argv)
 		pfail("tap");
 	net_setup(setup);
 	attach_xdp("va");
+	route_multicast();
 	foreign_pair();
 	test_daemon();
 	test_waitsig();
