@@ -13,7 +13,7 @@ struct nlmsghdr;
 
 /* Before conntrack's defragmentation (-400) and raw tables (-300). */
 #define NETLOCK_PRIORITY (-450)
-#define BATCH_SIZE (32 * 1024)
+#define BATCH_SIZE (32UL * 1024)
 #define BATCH_NAME_MAX 64
 /* The sets of a lock of connections. */
 #define NETLOCK_SET4 "connections"

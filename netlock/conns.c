@@ -94,7 +94,7 @@ static void key_of(const struct family *k, const struct netlock_conn *c, uint8_t
 	memcpy(ret, c->local, k->addr_len);
 	memcpy(ret + k->addr_len, &c->lport, sizeof(c->lport));
 	memcpy(ret + k->addr_len + 4, c->remote, k->addr_len);
-	memcpy(ret + 2 * k->addr_len + 4, &c->rport, sizeof(c->rport));
+	memcpy(ret + 2 * (size_t)k->addr_len + 4, &c->rport, sizeof(c->rport));
 }
 
 static int set_add(struct nftnl_set *s, const void *key, uint32_t len)

@@ -243,11 +243,11 @@ int recv_fds(int sock, int *fds, size_t n)
 
 DIR *dir_open_at(int dirfd, const char *path)
 {
-	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (dir)
-		fd = -1;
+	if (!dir)
+		cleanup_close(&fd);
 	return dir;
 }
 

@@ -11,11 +11,11 @@ static int fill(CgroupBpfEntry *b, const struct bpf_program *p, uint32_t flags)
 	b->flags = flags;
 	b->gpl = p->gpl;
 	b->name = strdup(p->name);
-	b->insns.data = malloc(p->n_insns * sizeof(*p->insns));
+	b->insns.len = p->n_insns * sizeof(*p->insns);
+	b->insns.data = malloc(b->insns.len);
 	b->tag.data = malloc(sizeof(p->tag));
 	if (!b->name || !b->insns.data || !b->tag.data)
 		return -ENOMEM;
-	b->insns.len = p->n_insns * sizeof(*p->insns);
 	memcpy(b->insns.data, p->insns, b->insns.len);
 	b->tag.len = sizeof(p->tag);
 	memcpy(b->tag.data, p->tag, b->tag.len);

@@ -375,8 +375,10 @@ static int fill_queues(const TtyState *s, const struct tty_pty *p, int fd)
 
 	if (!s->has_to_slave && !s->has_to_master)
 		return 0;
-	if (p)
-		slave = own = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (p) {
+		own = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+		slave = own;
+	}
 	if (slave < 0)
 		return -EIO;
 	if (s->has_to_slave)
