@@ -1,5 +1,5 @@
 # ctcr: `make` builds build/ctcr, `make test` proves it, `make help` lists the rest.
-# O=DIR puts a build elsewhere (sanitizers: make O=build/asan SAN=address,undefined).
+# O=DIR puts a build elsewhere (sanitizers: make O=build/asan SAN=address,undefined; O=build/asan scripts/run-tests).
 O       ?= build
 V       ?=
 PREFIX  ?= /usr/local
@@ -69,7 +69,7 @@ $(O)/proto/descriptors.pb-c.c: $(PROTO_H)
 		echo 'const ProtobufCMessageDescriptor *const image_descriptors[] = {'; \
 		sed -n 's/^extern const ProtobufCMessageDescriptor \(.*\);/\t\&\1,/p' $(PROTO_H); echo '(void *)0 };'; } >$@
 
-# The executor: freestanding, position independent, one flat section.
+# The executor: freestanding, position independent, one flat section; never instrumented (no SAN): it runs in others.
 BLOB_CFLAGS := -std=gnu11 -Os -g0 -fPIE -ffreestanding -fno-stack-protector -fcf-protection=none \
 	   -fno-asynchronous-unwind-tables -fno-jump-tables -mno-red-zone -mgeneral-regs-only \
 	   -nostdlib -I. -Isrc -Wall -Wextra

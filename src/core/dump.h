@@ -76,5 +76,5 @@ struct dump {
 int dump_obstacle(struct dump *d, const char *fmt, ...) _printf_(2, 3);
 struct task *dump_find_task(const struct dump *d, pid_t pid);
 struct ns *dump_find_ns(const struct dump *d, uint64_t ino);
-/* The task's pid in its own (innermost) pid namespace, and in the dumped root's. */
+/* The task's pid in its own (innermost) pid namespace; -ESRCH: it is gone. */
 pid_t task_ns_pid(const struct task *t);

@@ -18,7 +18,7 @@
 #include "task/peek.h"
 #include "task/task.h"
 
-#define STOP_TIMEOUT_MS 5000
+#define STOP_TIMEOUT_MS 10000 /* without --timeout; so says ctcr(1) */
 #define SHORT_STOP_MS 100
 
 /* Who traces it: TracerPid of status, 0 if nobody. */
