@@ -128,6 +128,11 @@ int netlock_gate_ns(int netns_fd, struct netlock_ns **ret)
 	return sock < 0 ? sock : open_table(sock, true, ret);
 }
 
+int netlock_fd(const struct netlock_ns *l)
+{
+	return l->sock;
+}
+
 /* Deleting the table is what unlocks, at once; should it fail, the close does it and is waited for. */
 int netlock_close(struct netlock_ns *l)
 {

@@ -72,6 +72,11 @@ int netlock_sweep(void);
 
 /* Unlock and free; NULL is fine. The lock is gone afterwards whatever is returned. */
 int netlock_close(struct netlock_ns *l);
+/*
+ * The socket that owns the table. For a process that is to hold the lock on should we die: with a copy of
+ * this it stays until that process is gone too, or we unlock.
+ */
+int netlock_fd(const struct netlock_ns *l);
 /* "ctcr-PID" of this process in @buf: the table a dump of the namespace's own rules must skip. */
 #define NETLOCK_NAME_MAX 32
 const char *netlock_table_name(char buf[NETLOCK_NAME_MAX]);

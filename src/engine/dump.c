@@ -217,6 +217,20 @@ static int stage_memory(void *ctx)
 	return mem_dump(&c->d, &c->mem);
 }
 
+static int stage_waiting(void *ctx)
+{
+	struct dumping *c = ctx;
+
+	return sock_take_waiting(&c->d);
+}
+
+static void undo_waiting(void *ctx)
+{
+	struct dumping *c = ctx;
+
+	sock_return_waiting(&c->d);
+}
+
 static int stage_inventory(void *ctx)
 {
 	struct dumping *c = ctx;
@@ -287,6 +301,7 @@ static int stage_end(void *ctx)
 		(void)net_hold(&c->d);
 		files_keep_links(&c->d);
 		ret = kill_tree(c);
+		sock_drop_waiting(&c->d);
 		(void)net_quiet(&c->d);
 		sock_dump_done(&c->d);
 		undo_namespaces(c);
@@ -295,6 +310,7 @@ static int stage_end(void *ctx)
 		c->thawed_ms = stage_now_ms();
 		return ret;
 	}
+	undo_waiting(c);
 	undo_objects(c);
 	undo_infect(c);
 	if (c->opt->leave_stopped)
@@ -317,6 +333,7 @@ static const struct stage stages[] = {
 	{ .name = "tasks", .run = stage_tasks },
 	{ .name = "world", .run = stage_world },
 	{ .name = "memory", .run = stage_memory },
+	{ .name = "waiting", .run = stage_waiting, .undo = undo_waiting },
 	{ .name = "inventory", .run = stage_inventory },
 	{ .name = "post-dump", .run = stage_post_dump, .commit = true },
 	{ .name = "end", .run = stage_end },

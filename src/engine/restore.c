@@ -55,6 +55,8 @@ static int stage_load(void *ctx)
 	if (ret >= 0)
 		ret = files_load(r);
 	if (ret >= 0)
+		ret = sock_load_waiting(r);
+	if (ret >= 0)
 		ret = mem_load(r);
 	if (ret >= 0)
 		ret = mnt_load(r);
@@ -326,8 +328,10 @@ static int stage_become(void *ctx)
 {
 	struct restoring *c = ctx;
 	struct restore *r = &c->r;
-	int ret = files_finish(r);
+	int ret = sock_restore_waiting(r);
 
+	if (ret >= 0)
+		ret = files_finish(r);
 	if (ret >= 0)
 		ret = sock_restore_orphans(r);
 	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)

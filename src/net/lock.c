@@ -129,6 +129,18 @@ void net_lock_forget(struct net_store *s)
 	s->handle = NULL;
 }
 
+size_t net_lock_fds(const struct dump *d, int *fds, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; d->net && i < d->net->n && n < max; i++)
+		if (d->net->v[i])
+			fds[n++] = netlock_fd(d->net->v[i]);
+	if (d->net && d->net->shared && n < max)
+		fds[n++] = netlock_fd(d->net->shared);
+	return n;
+}
+
 void net_unlock(struct netlock *l)
 {
 	if (!l)

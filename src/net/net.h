@@ -25,6 +25,8 @@ int net_lock_conn(struct dump *d, const struct netlock_conn *c);
  */
 int net_hold(struct dump *d);
 int net_unhold(struct restore *r);
+/* The sockets that own the locks of a dump (netlock_fd()), up to @max of them: how many. */
+size_t net_lock_fds(const struct dump *d, int *fds, size_t max);
 /* The tasks are gone for good, nothing is unlocked yet: links down, so that nobody answers for them. */
 int net_quiet(struct dump *d);
 

@@ -13,6 +13,7 @@
 #include "sock/sk.h"
 #include "sock/sock.h"
 #include "sock/unix.h"
+#include "sock/waiting.h"
 
 struct answer {
 	sk_diag_fn fn;
@@ -69,6 +70,7 @@ void sock_dump_done(struct dump *d)
 	free_values(&d->socks->md5);
 	map_done(&d->socks->md5_asked);
 	unix_collect_done(d->socks);
+	waiting_done(d->socks);
 	free(d->socks->tcp);
 	free(d->socks);
 	d->socks = NULL;

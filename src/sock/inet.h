@@ -38,6 +38,9 @@ int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id);
 /* tcp_conn.c: connections, by TCP_REPAIR. @conn is allocated. */
 bool tcp_state_connected(unsigned int state);
 int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t);
+/* All but what was shut down, into the fresh @c; the socket @fd is in repair mode then, whatever is returned.
+ */
+int tcp_conn_read(int fd, TcpConnEntry *c);
 bool tcp_conn_ok(const TcpConnEntry *c);
 /* In repair mode from here ... */
 int tcp_conn_restore(const FileEntry *msg, const TcpEntry *t, int fd);

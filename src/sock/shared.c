@@ -9,6 +9,7 @@
 #include "file/file.h"
 #include "net/net.h"
 #include "net/rtnl.h"
+#include "proto/waiting.pb-c.h"
 #include "sock/inet.h"
 #include "sock/shared.h"
 #include "sock/sk.h"
@@ -79,10 +80,23 @@ static bool is_mapped(const struct inet_diag_msg *m)
 	return m->idiag_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)m->id.idiag_src);
 }
 
+struct netlock_conn shared_conn(const struct inet_diag_msg *m)
+{
+	const bool mapped = is_mapped(m);
+	struct netlock_conn c;
+
+	memset(&c, 0, sizeof(c));
+	c.family = mapped ? AF_INET : m->idiag_family;
+	c.lport = m->id.idiag_sport;
+	c.rport = m->id.idiag_dport;
+	memcpy(c.local, &m->id.idiag_src[mapped ? 3 : 0], c.family == AF_INET ? 4 : 16);
+	memcpy(c.remote, &m->id.idiag_dst[mapped ? 3 : 0], c.family == AF_INET ? 4 : 16);
+	return c;
+}
+
 static int take_socket(void *arg, const void *payload, size_t len)
 {
 	const struct inet_diag_msg *m = payload;
-	const bool mapped = len >= sizeof(*m) && is_mapped(m);
 	struct listing *l = arg;
 	struct netlock_conn c;
 
@@ -90,12 +104,7 @@ static int take_socket(void *arg, const void *payload, size_t len)
 		return 0;
 	if (m->idiag_state == TCP_LISTEN)
 		return add_port(l->ret, m->id.idiag_sport);
-	memset(&c, 0, sizeof(c));
-	c.family = mapped ? AF_INET : m->idiag_family;
-	c.lport = m->id.idiag_sport;
-	c.rport = m->id.idiag_dport;
-	memcpy(c.local, &m->id.idiag_src[mapped ? 3 : 0], c.family == AF_INET ? 4 : 16);
-	memcpy(c.remote, &m->id.idiag_dst[mapped ? 3 : 0], c.family == AF_INET ? 4 : 16);
+	c = shared_conn(m);
 	return add_conn(l->ret, &c);
 }
 
@@ -150,6 +159,23 @@ static const TcpEntry *tcp_entry(const FileEntry *msg)
 	return msg->kind_case == FILE_ENTRY__KIND_TCP && !msg->tcp->sock->net_ns_id ? msg->tcp : NULL;
 }
 
+/* Those a listening socket of the shared namespace has not accepted yet. */
+static int add_waiting(const struct restore *r, struct netlock_conns *ret)
+{
+	const struct sock_store *s = r->socks;
+	int err = 0;
+
+	for (size_t i = 0; s && err == 0 && i < s->n_waiting; i++) {
+		const TcpWaitingEntry *e = (const TcpWaitingEntry *)s->waiting[i];
+		const TcpEntry t = { .local = e->local, .remote = e->remote };
+		struct netlock_conn c = conn_of(&t);
+
+		if (tcp_entry(files_entry(r, e->file_id)))
+			err = add_conn(ret, &c);
+	}
+	return err;
+}
+
 int shared_image(const struct restore *r, struct netlock_conns *ret)
 {
 	const FileEntry *msg;
@@ -164,6 +190,8 @@ int shared_image(const struct restore *r, struct netlock_conns *ret)
 		c = conn_of(t);
 		err = add_conn(ret, &c);
 	}
+	if (err == 0)
+		err = add_waiting(r, ret);
 	return err < 0 ? log_oom() : 0;
 }
 

@@ -11,6 +11,9 @@
 
 /* The connections and listening ports that the tree's descriptors hold there; sorted. */
 int shared_dump(struct dump *d, struct netlock_conns *ret);
+/* A socket as sock_diag(7) shows it. */
+struct inet_diag_msg;
+struct netlock_conn shared_conn(const struct inet_diag_msg *m);
 /* The same of an image. */
 int shared_image(const struct restore *r, struct netlock_conns *ret);
 /* Lock the connection @t too, unless it is known already (it came by another way than a descriptor). */

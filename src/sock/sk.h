@@ -51,6 +51,7 @@ struct sock_table {
 		bool held;
 	} * tcp; /* connections that were dumped */
 	size_t n_tcp;
+	struct waiting *waiting; /* waiting.c: listening sockets with connections nobody has accepted */
 };
 
 /* r->socks: by-products of one restore() that another needs, by file id. */
@@ -63,6 +64,8 @@ struct sock_store {
 	size_t n_connecting;
 	ProtobufCMessage **orphans; /* TcpOrphansEntry of each network namespace */
 	size_t n_orphans;
+	ProtobufCMessage **waiting; /* TcpWaitingEntry */
+	size_t n_waiting;
 };
 
 struct sock_rec {

@@ -27,6 +27,17 @@ int sock_restore_orphans(struct restore *r);
 void sock_connect(struct restore *r);
 /* The kill is on its way: who is in repair mode stays so, should we die. */
 void sock_abandon(struct dump *d);
+/*
+ * Connections that no program has accepted yet (waiting.c). They are taken out of their listening sockets
+ * into the image, by a process that puts them back when we are gone or ask for it (also when there was
+ * nothing taken); or lets go of them silently, for good.
+ */
+int sock_take_waiting(struct dump *d);
+void sock_return_waiting(struct dump *d);
+void sock_drop_waiting(struct dump *d);
+/* Read and check them; when all sockets exist, before any connection leaves repair mode: make them. */
+int sock_load_waiting(struct restore *r);
+int sock_restore_waiting(struct restore *r);
 /* Free d->socks, r->socks. */
 void sock_dump_done(struct dump *d);
 void sock_restore_done(struct restore *r);

@@ -5,9 +5,9 @@
  *
  * Refused: connections without --tcp-established (or --tcp-close, which makes them unconnected
  * sockets), upper layers like TLS, authentication (TCP_MD5SIG: not seen before it connects or
- * listens). Refused for the moment (-EAGAIN): connections that
- * a listener has not accepted yet: they have no descriptor to be read by (inflight.c; the engine
- * lets no new ones in when it begins again, net_gate()).
+ * listens). Connections that a listening socket has not accepted yet are in waiting.c; where they
+ * cannot be read, refused for the moment (-EAGAIN; the engine lets no new ones in when it begins again,
+ * net_gate()).
  */
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -18,9 +18,11 @@
 #include "sock/opts.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
+#include "sock/waiting.h"
 
 #define ULP_MAX 16
 #define REFUSAL_MAX 160
+#define WAITING_REFUSED "%u TCP connections wait to be accepted (%s); pass --tcp-established or --tcp-close"
 
 static bool tcp_match(const struct file_desc *f)
 {
@@ -101,24 +103,37 @@ static int tcp_survey(struct dump *d, const struct file_desc *f)
 	if (tcp_state_connected(info.tcpi_state) && !d->opt->tcp_established && !d->opt->tcp_close)
 		return dump_obstacle(d, "%s: TCP connection with %s; pass --tcp-established or --tcp-close",
 				     file_desc_name(f), peer_text(fd));
+	if (info.tcpi_state == TCP_LISTEN && info.tcpi_unacked && !d->opt->tcp_established &&
+	    !d->opt->tcp_close && !d->opt->skip_in_flight)
+		return dump_obstacle(d, "%s: " WAITING_REFUSED, file_desc_name(f), info.tcpi_unacked,
+				     waiting_peers(d, fd));
 	return 0;
 }
 
 static int dump_listening(struct dump *d, const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
 {
+	int err;
+
 	t->listening = true;
 	t->has_backlog = true;
 	t->backlog = info->tcpi_sacked;
 	if (!info->tcpi_unacked)
 		return 0;
-	if (d->opt->skip_in_flight) {
-		log_warn("%s: %u connections that wait to be accepted are given up", file_desc_name(f),
-			 info->tcpi_unacked);
+	if (d->opt->skip_in_flight || d->opt->tcp_close) {
+		log_warn("%s: %u connections that wait to be accepted are given up (%s)", file_desc_name(f),
+			 info->tcpi_unacked, waiting_peers(d, f->fd));
 		return 0;
 	}
-	log_error("%s: %u connections wait to be accepted; try again or pass --skip-in-flight",
-		  file_desc_name(f), info->tcpi_unacked);
-	return -EAGAIN;
+	if (!d->opt->tcp_established) {
+		log_error("%s: " WAITING_REFUSED, file_desc_name(f), info->tcpi_unacked,
+			  waiting_peers(d, f->fd));
+		return -EOPNOTSUPP;
+	}
+	err = waiting_note(d, f, t->sock->net_ns_id);
+	if (err == -EAGAIN)
+		log_error("%s: %u connections wait to be accepted; try again or pass --skip-in-flight",
+			  file_desc_name(f), info->tcpi_unacked);
+	return err;
 }
 
 static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t)

@@ -201,6 +201,18 @@ static int note_held(struct dump *d, int fd, int reuse)
 	return 0;
 }
 
+int tcp_conn_read(int fd, TcpConnEntry *c)
+{
+	int err = tcp_set_int(fd, TCP_REPAIR, 1);
+
+	if (err == 0)
+		err = read_options(fd, c);
+	if (err == 0)
+		err = read_queues(fd, c);
+	tcp_set_int(fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+	return err;
+}
+
 int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 {
 	int reuse = sk_int(f->fd, SOL_SOCKET, SO_REUSEADDR), err, left;
@@ -215,16 +227,10 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	err = steward_note(d, f->fd, reuse);
 	if (err < 0)
 		return err;
-	err = tcp_set_int(f->fd, TCP_REPAIR, 1);
-	if (err < 0)
-		return log_errno(err, "%s: enter TCP repair mode", file_desc_name(f));
-	err = read_options(f->fd, c);
-	if (err == 0)
-		err = read_queues(f->fd, c);
-	tcp_set_int(f->fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+	err = tcp_conn_read(f->fd, c);
 	left = tcp_leave_repair(f->fd, reuse);
 	steward_forget(d);
-	if (left < 0)
+	if (err == 0 && left < 0)
 		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
 	if (err == 0)
 		err = read_shutdown(d, f, t);

@@ -113,12 +113,29 @@ static int peek_tree(struct dump *d)
 	return ret;
 }
 
+/*
+ * Before the freezer: a stopped task that v1 has frozen too would let PTRACE_SEIZE wait for its thaw
+ * (JOBCTL_TRAPPING, kernel/ptrace.c), and nobody could end us but by SIGKILL.
+ */
+static int seize_stopped(struct dump *d, pid_t root)
+{
+	int ret = tree_survey(d, root);
+	size_t fresh = 0;
+
+	for (size_t i = 0; ret >= 0 && i < d->n_tasks; i++)
+		if (d->tasks[i]->state == TASK_STOPPED)
+			ret = seize_task(d->tasks[i], &fresh);
+	return ret;
+}
+
 /* With a freezer nothing changes between the survey and the last interrupt. */
 static int hold_frozen(struct dump *d, pid_t root, struct freezer *f)
 {
-	int ret = freezer_freeze(f, stop_timeout(d)), thaw;
+	int ret = freezer_was_frozen(f) ? 0 : seize_stopped(d, root), thaw;
 	size_t fresh = 0;
 
+	if (ret >= 0)
+		ret = freezer_freeze(f, stop_timeout(d));
 	if (ret >= 0)
 		ret = tree_survey(d, root);
 	for (size_t i = 0; ret >= 0 && i < d->n_tasks; i++)

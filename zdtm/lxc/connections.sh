@@ -151,6 +151,99 @@ case_fresh() {
 	peer_ok f1 f2 f3 f4 watch
 }
 
+# A server that does not accept: it sleeps.
+WAITING=19
+
+waiting_are() { # COUNT [PORT]
+	[ "$(in_net ss -Hltn "sport = :${2:-$WAITING}" | awk '{ n += $2 } END { print n }')" = "$1" ]
+}
+
+begin_waiting() { # COUNT
+	begin hold $WAITING
+	wait_for 5 waiting_are 0 || fail "the second server does not listen"
+	peer waiting w "$IP" $WAITING "$1"
+	peer_moves w
+	waiting_are "$1" || fail "not all $1 wait: $(in_net ss -ltn)"
+}
+
+end_waiting() { # COUNT
+	wait_for 10 waiting_are "$1" || fail "at the end: $(in_net ss -ltn)"
+	touch "$DIR/w.stop" "/var/lib/lxc/$CT/rootfs/go"
+	peer_ok w watch
+}
+
+case_waiting() {
+	begin_waiting 30
+	for t in 0 1; do
+		away $t
+		waiting_are 30 || fail "restored: $(in_net ss -ltn)"
+	done
+	end_waiting 30
+}
+
+server() { # STOP or CONT
+	kill -s "$1" "$(pgrep -f -x "/netpeer serve $PORT" -P "$(lxc-info -n "$CT" -p -H)")" ||
+		fail "the server cannot be sent $1"
+}
+
+case_waiting_stopped() {
+	begin
+	server STOP
+	peer waiting w "$IP" $PORT 30
+	peer_moves w
+	for t in 0 1; do
+		away $t
+		waiting_are 30 $PORT || fail "restored: $(in_net ss -ltn)"
+	done
+	touch "$DIR/w.stop"
+	server CONT
+	peer_ok w watch
+}
+
+case_waiting_many() {
+	begin_waiting 500
+	away 0
+	end_waiting 500
+}
+
+# Dumps that fail late, or leave it running.
+case_waiting_failures() {
+	begin_waiting 30
+	for stage in memory waiting inventory; do
+		CTCR_FAIL_STAGE=$stage "$CTCR" dump --ct "$CT" -D "$DIR/bad" > "$DIR/bad.out" 2>&1 &&
+			fail "the dump did not fail at $stage"
+		waiting_are 30 || fail "after $stage failed: $(in_net ss -ltn)"
+	done
+	lab_dump "$DIR/run" --leave-running
+	waiting_are 30 || fail "with --leave-running: $(in_net ss -ltn)"
+	end_waiting 30
+}
+
+# ctcr is killed at any moment; every second time while it holds the connections.
+case_waiting_killed() {
+	local pid
+	begin_waiting 30
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { touch %s; sleep 0.2; false; }\n' \
+		"$DIR/held" > "$DIR/hook"
+	chmod 755 "$DIR/hook"
+	for i in {1..50}; do
+		rm -rf "$DIR/killed" "$DIR/held"
+		"$CTCR" dump --ct "$CT" -D "$DIR/killed" --action-script "$DIR/hook" > "$DIR/bad.out" 2>&1 &
+		pid=$!
+		if [ $((i % 2)) = 0 ]; then
+			wait_for 10 test -e "$DIR/held"
+		else
+			sleep "0.$(printf %03d $((RANDOM % 300)))"
+		fi
+		kill -9 $pid 2> /dev/null
+		wait $pid 2> /dev/null
+		lab_is RUNNING || fail "killed $i times, it is $(lab_state)"
+		wait_for 10 waiting_are 30 || fail "killed $i times: $(in_net ss -ltn)"
+	done
+	end_waiting 30
+}
+
 case_udp() {
 	begin
 	peer udp u "$IP" $PORT

@@ -11,17 +11,21 @@ fresh STATE HOST PORT           a new connection all the time, none may fail
 closed-by-us STATE HOST PORT    we have closed our direction, the container goes on
 closed-by-it STATE HOST PORT    the container has closed its direction, we go on; STATE.sum is what
                                 it should have got
+waiting STATE HOST PORT COUNT   connections that nobody accepts for now, with data, some half closed; all
+                                goes on when it is stopped
 udp STATE HOST PORT             a datagram every 20 ms
 watch STATE LINK                no RST and no ICMP unreachable may pass on LINK; arp: STATE.arp has
                                 the senders of gratuitous ARP requests
 """
 import ctypes
+import fcntl
 import os
 import random
 import select
 import socket
 import struct
 import sys
+import termios
 import threading
 import time
 
@@ -199,6 +203,41 @@ def closed_by_it(peer, host, port):
             peer.seen(1)
             time.sleep(0.01)
     peer.write("sum", "%d\n" % total)
+
+
+def not_acked(sock):
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
+
+
+def waiting(peer, host, port, count):
+    data, conns = pattern(), []
+    for i in range(int(count)):
+        sock = dial(host, port)
+        text = bytes(data[i:i + (0, 10, 3000, 40000)[i % 4]])
+        sock.sendall(b"e" + text)
+        if i % 3 == 2:
+            sock.shutdown(socket.SHUT_WR)
+        conns.append((sock, text))
+    while any(not_acked(sock) for sock, _ in conns):
+        time.sleep(0.01)
+    peer.seen(len(conns))
+    while not peer.stopped():
+        time.sleep(0.05)
+    for i, (sock, text) in enumerate(conns):
+        if i % 3 != 2:
+            later = bytes(data[2 * i:2 * i + 50000])
+            text += later
+            sock.sendall(later)
+            sock.shutdown(socket.SHUT_WR)
+        got = b""
+        while True:
+            part = sock.recv(65536)
+            if not part:
+                break
+            got += part
+        if got != text:
+            raise OSError("connection %d: sent %d bytes, %d came back" % (i, len(text), len(got)))
+        sock.close()
 
 
 def udp(peer, host, port):

@@ -3,6 +3,7 @@
  * The container's end of the network tests, linked statically so that it runs in any root file system.
  *
  *	netpeer serve PORT		TCP (IPv4 and IPv6) and UDP (echo) server
+ *	netpeer hold PORT		the same, but it accepts nobody before there is a file /go
  *	netpeer connect HOST PORT	a TCP client that echoes
  *
  * The first byte a client sends says what its connection is: 'e' echo until the end; 'c' the client
@@ -236,11 +237,12 @@ static void loop(int ep)
 static void serve(int ep, int port)
 {
 	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	int one = 1, tcp = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), udp = socket(AF_INET6, SOCK_DGRAM, 0);
+	int one = 1, tcp = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0),
+	    udp = socket(AF_INET6, SOCK_DGRAM, 0);
 
 	setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(tcp, (struct sockaddr *)&a, sizeof(a)) < 0 || bind(udp, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    listen(tcp, 4096) < 0)
+	if (bind(tcp, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    bind(udp, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(tcp, 4096) < 0)
 		die("listen");
 	watch(ep, tcp, 'l');
 	watch(ep, udp, 'u');
@@ -271,11 +273,13 @@ int main(int argc, char **argv)
 	lim.rlim_cur = lim.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &lim);
 	signal(SIGPIPE, SIG_IGN);
-	if (argc == 3 && !strcmp(argv[1], "serve"))
+	if (argc == 3 && (!strcmp(argv[1], "serve") || !strcmp(argv[1], "hold")))
 		serve(ep, atoi(argv[2]));
 	else if (argc == 4 && !strcmp(argv[1], "connect"))
 		connect_to(ep, argv[2], atoi(argv[3]));
 	else
 		return 2;
+	while (!strcmp(argv[1], "hold") && access("/go", F_OK))
+		usleep(10000);
 	loop(ep);
 }
