@@ -22,6 +22,7 @@ lxc-info() {
 
 own_down() {
 	[ -e "/run/netns/$HOST" ] || return 0
+	[ ! -e "$DIR/standalone" ] || standalone_end
 	on_host lxc-stop -k -n "$CT" > /dev/null 2>&1
 	[ ! -s "$DIR/nc.pid" ] || kill "$(cat "$DIR/nc.pid")"
 	ip link del "${BR}x" 2> /dev/null
@@ -171,13 +172,27 @@ case_killed() {
 	for i in $(seq 30); do
 		killed restore --ct "$CT" -D "$DIR/img" --no-lxc-monitor -d
 		wait_for 5 no_lock || fail "restore killed $i: $(tables '')"
-		tables hold > /dev/null || break # it was over before
+		if ! tables hold > /dev/null; then # it was over before
+			touch "$DIR/standalone"
+			break
+		fi
 		wait_for 5 nobody || fail "restore killed $i: somebody is left"
 	done
 	tables hold > /dev/null && lab_restore "$DIR/img"
 	peer_moves s4 "in the end"
 	peer_moves s6 "in the end"
 	peer_ok s4 s6 watch
+}
+
+# What a restore without LXC's monitor has made: LXC knows nothing of it.
+standalone_end() {
+	local p
+	while read -r p; do
+		kill -9 "$p" 2> /dev/null
+	done < "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs"
+	wait_for 5 nobody
+	find /sys/fs/cgroup -depth -type d -path "*lxc.payload.$CT*" -exec rmdir {} + 2> /dev/null
+	rm -rf "/run/ctcr/$CT"
 }
 
 nobody() {
