@@ -157,27 +157,10 @@ static int step_all(struct task_thread *const *th, struct step *s, size_t n, con
 	return ret;
 }
 
-/* The threads beside the leaders. */
-static struct task_thread **list_threads(const struct dump *d, size_t *ret_n)
-{
-	struct task_thread **v;
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->n_tasks; i++)
-		n += d->tasks[i]->n_threads;
-	v = calloc(n + 1, sizeof(*v));
-	n = 0;
-	for (size_t i = 0; v && i < d->n_tasks; i++)
-		for (size_t k = 1; d->tasks[i]->hand && k < d->tasks[i]->n_threads; k++)
-			v[n++] = &d->tasks[i]->threads[k];
-	*ret_n = n;
-	return v;
-}
-
 static int ask_threads(struct dump *d)
 {
 	size_t n = 0;
-	_cleanup_free_ struct task_thread **v = list_threads(d, &n);
+	_cleanup_free_ struct task_thread **v = tree_threads(d, 1, &n);
 	_cleanup_free_ struct step *s = calloc(n + 1, sizeof(*s));
 	int ret = v && s ? 0 : log_oom();
 

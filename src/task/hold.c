@@ -211,31 +211,18 @@ int tree_infect(struct dump *d)
 	return 0;
 }
 
-/* All infections of all threads. */
-static struct infection **list_infections(const struct dump *d, size_t *ret_n)
-{
-	struct infection **v;
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->n_tasks; i++)
-		n += d->tasks[i]->n_threads;
-	v = calloc(n + 1, sizeof(*v));
-	n = 0;
-	for (size_t i = 0; v && i < d->n_tasks; i++)
-		for (size_t k = 0; k < d->tasks[i]->n_threads; k++)
-			if (d->tasks[i]->threads[k].inf)
-				v[n++] = d->tasks[i]->threads[k].inf;
-	*ret_n = n;
-	return v;
-}
-
 int tree_cure(struct dump *d)
 {
-	size_t n;
-	_cleanup_free_ struct infection **v = list_infections(d, &n);
-	_cleanup_free_ int *errs = v ? calloc(n + 1, sizeof(*errs)) : NULL;
-	int ret = errs ? infect_cure(v, n, errs) : -ENOMEM;
+	size_t n = 0;
+	_cleanup_free_ struct task_thread **th = tree_threads(d, 0, &n);
+	_cleanup_free_ struct infection **v = calloc(n + 1, sizeof(*v));
+	_cleanup_free_ int *errs = calloc(n + 1, sizeof(*errs));
+	int ret = -ENOMEM;
 
+	for (size_t i = 0; th && v && i < n; i++)
+		v[i] = th[i]->inf;
+	if (th && v && errs)
+		ret = infect_cure(v, n, errs);
 	if (ret < 0)
 		return log_errno(ret, "cure");
 	for (size_t i = 0; i < d->n_tasks; i++)

@@ -13,6 +13,9 @@ struct freezer;
 /* The tree below @root by /proc/PID/task/TID/children: d->tasks, without stopping anybody. */
 int tree_survey(struct dump *d, pid_t root);
 void tree_clear(struct dump *d); /* forget it (survey before freeze, then again) */
+/* The threads that are held, of each task from the one with index @first on; malloc()ed, NULL: out of memory.
+ */
+struct task_thread **tree_threads(const struct dump *d, size_t first, size_t *ret_n);
 /* Which tasks share mm, files, fs, signal handlers (kcmp): fills mm_id ... of every task. */
 int tree_share(struct dump *d);
 

@@ -42,6 +42,23 @@ void tree_clear(struct dump *d)
 	d->n_tasks = 0;
 }
 
+struct task_thread **tree_threads(const struct dump *d, size_t first, size_t *ret_n)
+{
+	struct task_thread **v;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_tasks; i++)
+		n += d->tasks[i]->n_threads;
+	v = calloc(n + 1, sizeof(*v));
+	n = 0;
+	for (size_t i = 0; v && i < d->n_tasks; i++)
+		for (size_t k = first; k < d->tasks[i]->n_threads; k++)
+			if (d->tasks[i]->threads[k].inf)
+				v[n++] = &d->tasks[i]->threads[k];
+	*ret_n = n;
+	return v;
+}
+
 static int read_state(struct task *t)
 {
 	_cleanup_free_ char *stat = NULL;
