@@ -398,10 +398,6 @@ standalone_gone() {
 	! find /sys/fs/cgroup -type d -name "lxc.*.$CT*" 2> /dev/null | grep -q .
 }
 
-in_net() { # a command of ours in the container's network
-	nsenter -n -t "$(lxc-info -n "$CT" -p -H)" "$@"
-}
-
 case_own_filter() {
 	local before
 	begin

@@ -28,16 +28,25 @@ peer_ok() { # NAME...: they stop, and have seen no fault
 	done
 }
 
-watch_bridge() {
-	peer watch watch "$BR"
+watch_bridge() { # [PORTS WHOSE PROGRAMS RESET CONNECTIONS THEMSELVES]
+	peer watch watch "$BR" "$@"
 	wait_for 5 test -e "$DIR/watch.ready" || fail "the bridge cannot be watched: $(cat "$DIR/watch.done")"
 }
 
 away() { # SECONDS [OPTIONS OF THE RESTORE]
 	rm -rf "$DIR/img"
-	lab_dump "$DIR/img"
+	lab_dump "$DIR/img" --stats "$DIR/dump.stats"
 	sleep "$1"
-	lab_restore "$DIR/img" "${@:2}"
+	lab_restore "$DIR/img" "${@:2}" --stats "$DIR/restore.stats"
+	echo "$SECONDS s: was away for $1 s: $(total_ms dump), $(total_ms restore)"
+}
+
+total_ms() { # dump|restore
+	echo "$1 $(sed -n 's/.*"total_ms": \([0-9]*\).*/\1/p' "$DIR/$1.stats") ms"
+}
+
+in_net() { # a command of ours in the container's network
+	nsenter -n -t "$(lxc-info -n "$CT" -p -H)" "$@"
 }
 
 # A cable between the first bridge and another one: bridge $2, in the namespace $1 if it is not "".

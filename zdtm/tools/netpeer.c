@@ -4,7 +4,7 @@
  *
  *	netpeer serve PORT		TCP (IPv4 and IPv6) and UDP (echo) server
  *	netpeer hold PORT		the same, but it accepts nobody before there is a file /go
- *	netpeer connect HOST PORT	a TCP client that echoes
+ *	netpeer connect HOST PORT [N]	TCP clients that echo
  *
  * The first byte a client sends says what its connection is: 'e' echo until the end; 'c' the client
  * closes its direction and gets 200 numbered lines, one every 20 ms; 's' the server closes its own
@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,13 +251,16 @@ static void serve(int ep, int port)
 
 static void connect_to(int ep, const char *host, int port)
 {
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+	bool v6 = inet_pton(AF_INET6, host, &a6.sin6_addr) == 1;
 	int fd = -1;
 
 	inet_pton(AF_INET, host, &a.sin_addr);
 	for (;;) {
-		fd = socket(AF_INET, SOCK_STREAM, 0);
-		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+		fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+		if (v6 ? !connect(fd, (struct sockaddr *)&a6, sizeof(a6))
+		       : !connect(fd, (struct sockaddr *)&a, sizeof(a)))
 			break;
 		close(fd);
 		usleep(100000);
@@ -275,8 +279,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && (!strcmp(argv[1], "serve") || !strcmp(argv[1], "hold")))
 		serve(ep, atoi(argv[2]));
-	else if (argc == 4 && !strcmp(argv[1], "connect"))
-		connect_to(ep, argv[2], atoi(argv[3]));
+	else if ((argc == 4 || argc == 5) && !strcmp(argv[1], "connect"))
+		for (int i = 0; i < (argc == 5 ? atoi(argv[4]) : 1); i++)
+			connect_to(ep, argv[2], atoi(argv[3]));
 	else
 		return 2;
 	while (!strcmp(argv[1], "hold") && access("/go", F_OK))
