@@ -6,8 +6,8 @@
  * be sent back as they are. What has no handle is the kernel's default, and comes by itself. The image
  * holds them in the order in which they are made: parents first. They are made before the links go up.
  * Other kinds are refused, and size tables (stab: the kernel does not show them). Lost: statistics, tokens
- * saved up, queued packets, rate estimators, chains without filters. The host's end of a pair is the host's:
- * what it has is warned of.
+ * saved up, queued packets, rate estimators, chains and actions that no filter uses. The host's end of a
+ * pair is the host's: what it has is warned of.
  */
 #include <linux/if.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 #include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
+#include <linux/pkt_cls.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 
 #include "net/link.h"
 #include "net/route.h"
+#include "net/tc.h"
 
 /* A message's payload under construction. */
 struct payload {
@@ -269,6 +271,47 @@ static void test_request_does_not_overflow(void **state)
 	assert_int_equal(rtnl_put(&q, 1, big, 70000), -E2BIG);
 }
 
+/* A u32 filter as the kernel shows it: flags and statistics of its own are not sent back. */
+static void test_filter(void **state)
+{
+	const struct tcmsg tc = { .tcm_ifindex = 7, .tcm_handle = 0x80000800, .tcm_parent = 0x10000 };
+	const uint32_t flags = TCA_CLS_FLAGS_NOT_IN_HW | TCA_CLS_FLAGS_SKIP_HW, count[4] = { 1 };
+	const struct nlattr *tb[TCA_MAX + 1] = { 0 }, *u32[TCA_U32_MAX + 1] = { 0 };
+	struct payload p;
+	struct rtnl_req q;
+	struct nlattr *nest;
+
+	payload_begin(&p, &tc, sizeof(tc));
+	rtnl_put_str(&p.q, TCA_KIND, "u32");
+	nest = rtnl_nest(&p.q, TCA_OPTIONS);
+	rtnl_put(&p.q, TCA_U32_FLAGS, &flags, 4);
+	rtnl_put(&p.q, TCA_U32_PCNT, count, sizeof(count));
+	mnl_attr_nest_end(&p.q.h, nest);
+	payload_end(&p);
+	assert_int_equal(filter_edit(p.data, p.len, &q), 0);
+	assert_int_equal(rtnl_attrs(&q.h, sizeof(tc), tb, TCA_MAX), 0);
+	assert_int_equal(rtnl_attrs_raw(mnl_attr_get_payload(tb[TCA_OPTIONS]),
+					mnl_attr_get_payload_len(tb[TCA_OPTIONS]), u32, TCA_U32_MAX),
+			 0);
+	assert_int_equal(rtnl_u32(u32[TCA_U32_FLAGS], 0), TCA_CLS_FLAGS_SKIP_HW);
+	assert_null(u32[TCA_U32_PCNT]);
+	for (size_t len = 0; len < sizeof(tc); len++)
+		assert_int_equal(filter_edit(p.data, len, &q), -EBADMSG);
+	assert_int_equal(filter_edit(p.data, sizeof(tc), &q), -EBADMSG); /* no kind */
+}
+
+static void test_same_network(void **state)
+{
+	const uint8_t a[] = { 10, 0, 3, 7 }, b[] = { 10, 0, 2, 9 };
+
+	assert_true(addr_same_network(a, b, 0));
+	assert_true(addr_same_network(a, b, 16));
+	assert_true(addr_same_network(a, b, 23));
+	assert_false(addr_same_network(a, b, 24));
+	assert_false(addr_same_network(a, b, 32));
+	assert_true(addr_same_network(a, a, 32));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +327,8 @@ int main(void)
 		cmocka_unit_test(test_rule_zero_gets_its_priority),
 		cmocka_unit_test(test_nexthop),
 		cmocka_unit_test(test_request_does_not_overflow),
+		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_same_network),
 	};
 
 	return cmocka_run_group_tests_name("net", tests, NULL, NULL);
