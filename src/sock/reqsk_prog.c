@@ -117,7 +117,7 @@ enum { INSN_ORDER = 4, INSN_LISTENER = 37, INSN_KERNEL = 49 };
 static int load(const struct reqsk_prog *p, int function)
 {
 	struct bpf_insn insns[ARRAY_SIZE(program)];
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = TCX_INGRESS);
+	struct bpf_prog_load_opts opts = { .sz = sizeof(opts), .expected_attach_type = TCX_INGRESS };
 
 	memcpy(insns, program, sizeof(insns));
 	insns[INSN_ORDER].imm = p->order;
@@ -181,7 +181,7 @@ int reqsk_prog_listener(const struct reqsk_prog *p, int listener)
 
 int reqsk_prog_attach(const struct reqsk_prog *p, uint32_t index)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = TCX_BEFORE);
+	struct bpf_link_create_opts opts = { .sz = sizeof(opts), .flags = TCX_BEFORE };
 
 	return bpf_link_create(p->prog, (int)index, TCX_INGRESS, &opts); /* not a descriptor, for this type */
 }

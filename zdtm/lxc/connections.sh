@@ -219,6 +219,22 @@ case_waiting_failures() {
 	end_waiting 30
 }
 
+# With another address they are given up, with a line for each.
+case_waiting_other_address() {
+	local lines
+	begin_waiting 3
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img" --ip "eth0=$NET.201/24"
+	lines=$(grep -c "TCP connection of .*$IP.* with .*$NET.1.*given up, --ip" "$DIR/img/restore.log")
+	[ "$lines" = 3 ] || fail "$lines lines of connections given up: $(cat "$DIR/img/restore.log")"
+	waiting_are 0 || fail "restored: $(in_net ss -ltn)"
+	IP=$NET.201
+	peer waiting n "$IP" $WAITING 3
+	peer_moves n
+	touch "/var/lib/lxc/$CT/rootfs/go"
+	peer_ok n
+}
+
 # ctcr is killed at any moment; every second time while it holds the connections.
 case_waiting_killed() {
 	local pid
