@@ -24,6 +24,8 @@ closed-by-it STATE HOST PORT    the container has closed its direction, we go on
 waiting STATE HOST PORT COUNT   connections that nobody accepts for now, with data, some half closed; all
                                 goes on when it is stopped
 udp STATE HOST PORT             a datagram every 20 ms
+probe STATE HOST PORT udp|tcp   a question every millisecond; STATE.gaps has a line "FROM TO", in microseconds
+                                of the clock, for each time of more than 50 ms without an answer
 watch STATE LINK [PORT...]      no RST and no ICMP unreachable may pass on LINK; arp: STATE.arp has
                                 the senders of gratuitous ARP requests. Programs of PORT end their own
                                 connections by RST (and would tell if others did)
@@ -456,6 +458,36 @@ def udp(peer, host, port):
                 sock.recv(100)  # an ICMP unreachable is an error here
                 peer.seen(1)
             at += 1
+
+
+def probe(peer, host, port, how):
+    sock = dial(host, port) if how == "tcp" else socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    gaps, last = [], 0.0
+    with sock:
+        if how == "tcp":
+            sock.sendall(b"e")
+        else:
+            sock.connect((host, int(port)))
+        sock.setblocking(False)
+        while not peer.stopped():
+            try:
+                sock.send(b"?")
+                if not select.select([sock], [], [], 0.001)[0]:
+                    continue
+                sock.recv(65536)
+            except BlockingIOError:
+                continue
+            except OSError: # datagrams: nobody is there for now
+                if how == "tcp":
+                    raise
+                continue
+            now = time.time()
+            if last and now - last > 0.05:
+                gaps.append("%d %d\n" % (last * 1e6, now * 1e6))
+                peer.write("gaps", "".join(gaps))
+            last = now
+            peer.seen(1)
+            time.sleep(0.001)
 
 
 # IPv4: TCP with FIN or RST, ICMP of type 3; IPv6: TCP with FIN or RST, ICMPv6 of type 1; ARP
