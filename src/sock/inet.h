@@ -4,6 +4,7 @@
 
 #include "core/obj.h"
 #include "proto/inet.pb-c.h"
+#include "proto/orphan.pb-c.h"
 #include "proto/tcp.pb-c.h"
 
 /* Both addresses, each if there is one. */
@@ -72,6 +73,9 @@ void steward_done(struct dump *d);
  */
 struct tcphdr;
 int tcp_peer_says(const TcpEntry *t, int fd, struct tcphdr *h);
+
+/* tcp_orphan.c: such a connection can be. */
+bool tcp_orphan_ok(const TcpOrphanEntry *e);
 
 /* tcp_md5.c: 1 and the first peer that the socket @fd, of inode @ino, has a key for; 0: it has none. */
 int tcp_md5_peer(struct dump *d, int fd, ino_t ino, union sk_addr *ret);

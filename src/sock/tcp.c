@@ -21,6 +21,7 @@
 #include "sock/waiting.h"
 
 #define ULP_MAX 16
+#define MAX_UNREAD (1U << 30)
 #define REFUSAL_MAX 160
 #define WAITING_REFUSED "%u TCP connections wait to be accepted (%s); pass --tcp-established or --tcp-close"
 
@@ -233,7 +234,8 @@ static int tcp_deps(struct restore *r, const FileEntry *msg)
 		  (!t->listening || t->has_local) &&
 		  (!t->conn || (t->has_local && t->has_remote && !t->listening && tcp_conn_ok(t->conn))) &&
 		  (!t->connecting || (t->has_local && t->has_remote && !t->listening && !t->conn)) &&
-		  (!t->ended || (!t->listening && !t->conn && !t->connecting));
+		  (!t->ended ||
+		   (!t->listening && !t->conn && !t->connecting && t->ended->unread.len <= MAX_UNREAD));
 
 	if (ok)
 		return opts_check(msg, t->sock);

@@ -18,7 +18,6 @@
 #include "sock/inet.h"
 #include "sock/sk.h"
 
-#define MAX_UNREAD (1U << 30)
 #define PEER_PORT 1 /* nobody's; looked at by no one */
 #define SEQ 1000 /* of both directions */
 #define PATIENCE 1000 /* ms */

@@ -20,7 +20,6 @@
 #include "base/netns.h"
 #include "base/procfs.h"
 #include "image/image.h"
-#include "proto/orphan.pb-c.h"
 #include "sock/inet.h"
 #include "sock/rawip.h"
 #include "sock/sk.h"
@@ -176,7 +175,7 @@ int sock_dump_orphans(struct dump *d)
 	return err < 0 ? err : closed;
 }
 
-static bool orphan_ok(const TcpOrphanEntry *e)
+bool tcp_orphan_ok(const TcpOrphanEntry *e)
 {
 	struct sockaddr sa = { 0 };
 
@@ -201,7 +200,7 @@ int sock_load(struct restore *r)
 		bool ok = list->ns_id;
 
 		for (size_t j = 0; ok && j < list->n_orphans; j++)
-			ok = orphan_ok(list->orphans[j]);
+			ok = tcp_orphan_ok(list->orphans[j]);
 		if (ok)
 			continue;
 		log_error("%s.img: network namespace %u has a closed TCP connection that cannot be", IMAGE,

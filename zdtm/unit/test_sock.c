@@ -365,6 +365,44 @@ static void tcp_images(void **state)
 	lab_done(&l);
 }
 
+/* Connections being made, that are over, and without a descriptor. */
+static void tcp_other_images(void **state)
+{
+	TcpConnectingEntry connecting = TCP_CONNECTING_ENTRY__INIT;
+	TcpEndedEntry ended = TCP_ENDED_ENTRY__INIT;
+	TcpOrphanEntry orphan = TCP_ORPHAN_ENTRY__INIT;
+	struct lab l;
+
+	make_tcp(&l);
+	l.tcp.connecting = &connecting;
+	assert_int_equal(plan_tcp(&l), -EBADMSG);
+	l.tcp.conn = NULL;
+	assert_int_equal(plan_tcp(&l), 0);
+	l.tcp.ended = &ended;
+	assert_int_equal(plan_tcp(&l), -EBADMSG);
+	l.tcp.connecting = NULL;
+	assert_int_equal(plan_tcp(&l), 0);
+	ended.unread.len = (1U << 30) + 1;
+	assert_int_equal(plan_tcp(&l), -EBADMSG);
+	ended.unread.len = 0;
+	l.tcp.listening = true;
+	assert_int_equal(plan_tcp(&l), -EBADMSG);
+	orphan.state = TCP_TIME_WAIT;
+	orphan.local = orphan.remote = l.tcp.local;
+	assert_true(tcp_orphan_ok(&orphan));
+	orphan.rcv_wscale = 15;
+	assert_false(tcp_orphan_ok(&orphan));
+	orphan.rcv_wscale = 0;
+	orphan.remote.len = 3;
+	assert_false(tcp_orphan_ok(&orphan));
+	orphan.remote = orphan.local;
+	orphan.state = TCP_ESTABLISHED;
+	assert_false(tcp_orphan_ok(&orphan));
+	orphan.state = 64;
+	assert_false(tcp_orphan_ok(&orphan));
+	lab_done(&l);
+}
+
 static void inet_images(void **state)
 {
 	McastEntry g = MCAST_ENTRY__INIT, *groups[] = { &g };
@@ -399,11 +437,17 @@ static void inet_images(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),	  cmocka_unit_test(addresses),
-		cmocka_unit_test(queue_is_not_touched), cmocka_unit_test(queue_errors_leave_it_too),
-		cmocka_unit_test(unix_good),	  cmocka_unit_test(unix_bad_peers),
-		cmocka_unit_test(unix_bad_values), cmocka_unit_test(options),
-		cmocka_unit_test(tcp_images),	  cmocka_unit_test(inet_images),
+		cmocka_unit_test(names),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(queue_is_not_touched),
+		cmocka_unit_test(queue_errors_leave_it_too),
+		cmocka_unit_test(unix_good),
+		cmocka_unit_test(unix_bad_peers),
+		cmocka_unit_test(unix_bad_values),
+		cmocka_unit_test(options),
+		cmocka_unit_test(tcp_images),
+		cmocka_unit_test(tcp_other_images),
+		cmocka_unit_test(inet_images),
 	};
 
 	log_quiet(true);
