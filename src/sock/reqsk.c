@@ -440,7 +440,7 @@ static int make_with_room(const struct put *p, uint32_t seq)
 {
 	int own = sk_int(p->listener, SOL_SOCKET, SO_RCVBUF),
 	    lock = sk_int(p->listener, SOL_SOCKET, SO_BUF_LOCK),
-	    want = MAX(MIN(p->e->rcvbuf, 1U << 30), 4 * p->e->conn->rcv_queue.len), err, end;
+	    want = (int)MIN(MAX(p->e->rcvbuf, 4 * p->e->conn->rcv_queue.len), 1UL << 30), err, end;
 
 	if (own < 0 || lock < 0)
 		return own < 0 ? own : lock;

@@ -140,6 +140,19 @@ static void connect_one(int kind, int port, int i)
 		shutdown(c->client, SHUT_WR);
 }
 
+/* One more, whose client has reset it: it is left out. */
+static void reset_one(int port)
+{
+	const struct linger now = { .l_onoff = 1 };
+	int fd = xsocket(AF_INET, SOCK_STREAM, 0), before = waiting(listeners[0]);
+
+	xconnect_loopback(fd, AF_INET, port);
+	while (waiting(listeners[0]) == before)
+		usleep(1000);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
 static void listen_all(int ports[LISTENERS])
 {
 	for (int i = 0; i < LISTENERS; i++) {
@@ -202,6 +215,7 @@ int main(int argc, char **argv)
 			connect_one(l, ports[l], i);
 	for (int i = 0; i < n_conns; i++)
 		settle(&conns[i]);
+	reset_one(ports[0]);
 	test_daemon();
 	test_waitsig();
 	for (int l = 0; l < LISTENERS; l++)
