@@ -85,7 +85,7 @@ static int gate_table(int sock)
 	batch_table(b, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, NFT_TABLE_F_OWNER);
 	batch_chain(b, chains[0].name, chains[0].hook, NF_ACCEPT);
 	r = rule_begin(b, chains[0].name);
-	/* Clients inside would be held in SYN-SENT, which is no state to dump either. */
+	/* Clients inside are left alone: they would be held in SYN-SENT for nothing. */
 	rule_not_loopback(b, r);
 	rule_syn(b, r);
 	rule_end(b, r, NF_DROP);
