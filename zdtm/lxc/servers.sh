@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Real servers of Debian (nginx, redis, sshd, iperf3) in a container, with clients outside that hold their
-# connections through all dumps and restores: none is reset, reopened or loses a byte.
+# Real servers of Debian (nginx, redis, sshd, iperf3) in a container, below busybox or systemd, with clients
+# outside that hold their connections through all dumps and restores: none is reset, reopened or loses a byte.
 # shellcheck source-path=SCRIPTDIR source=lab.sh
 . "$(dirname "$0")/lab.sh"
 # shellcheck source=peers.sh
@@ -129,7 +129,7 @@ quiet_ones_live() { # NAME
 	wait_for "$PATIENCE" test ! -e "$DIR/$1.check" || fail "$1: $(cat "$DIR/$1.done")"
 }
 
-ALL=(stream quiet http redis ssh iperf neighbour)
+ALL=(stream http redis ssh iperf)
 
 all_clients() {
 	# shellcheck disable=SC2016
@@ -141,11 +141,12 @@ all_clients() {
 	peer redis redis "$IP" 6379 1000
 	peer program ssh "${SSH[@]/-n/-tt}" "root@$IP" "$command"
 	peer iperf iperf "$IP" 5201 --time 10 --bidir --bitrate 200M
+	wait_for 30 test -e "$DIR/quiet.ready" || fail "300 connections: $(cat "$DIR/quiet.done")"
 }
 
 all_live() { # WHEN
 	local p
-	for p in stream http redis ssh iperf neighbour; do
+	for p in "${ALL[@]}"; do
 		peer_moves "$p" "$1"
 	done
 	quiet_ones_live quiet
@@ -160,7 +161,7 @@ neighbour() {
 	echo "::once:/netpeer serve $PORT" >> "/var/lib/lxc/$ct/rootfs/etc/inittab"
 	lab_start "$ct"
 	peer idle neighbour "$(lab_ip "$ct")" "$PORT" 20
-	peer_moves neighbour
+	ALL+=(neighbour)
 }
 
 case_all() {
@@ -170,13 +171,12 @@ case_all() {
 	servers_init
 	servers_start
 	all_clients
-	wait_for 30 test -e "$DIR/quiet.ready" || fail "300 connections: $(cat "$DIR/quiet.done")"
 	for t in 0 0 1 0 3 0 8 1 0 30; do
 		all_live "before it is away for $t s"
 		away "$t"
 	done
 	all_live "at the end"
-	peer_ok "${ALL[@]}" watch
+	peer_ok "${ALL[@]}" quiet watch
 }
 
 
@@ -218,6 +218,32 @@ case_ipv6_outwards() {
 		fail "on the bridge: $(ip -br link show master "$BR2")"
 	some_live "on the other bridge"
 	peer_ok stream redis in out watch
+}
+
+# The same servers as services of systemd.
+systemd_init() {
+	local unit=$ROOT/etc/systemd/system name
+	echo "lxc.include = /usr/share/lxc/config/debian.common.conf" >> "/var/lib/lxc/$CT/config"
+	for name in udev.service systemd-udevd.service; do ln -sf /dev/null "$unit/$name"; done
+	ln -sf /lib/systemd/system/multi-user.target "$unit/default.target"
+	for name in "iperf3:/usr/bin/iperf3 --server" "netpeer:/netpeer serve $PORT"; do
+		printf '[Service]\nExecStart=%s\n' "${name#*:}" > "$unit/${name%%:*}.service"
+		ln -s "../${name%%:*}.service" "$unit/multi-user.target.wants/"
+	done
+}
+
+case_systemd() {
+	local t
+	servers_create
+	systemd_init
+	servers_start
+	all_clients
+	for t in 0 1 0 3 0; do
+		all_live "before it is away for $t s"
+		away "$t"
+	done
+	all_live "at the end"
+	peer_ok "${ALL[@]}" quiet watch
 }
 
 own_down() {
