@@ -101,7 +101,7 @@ static int plan_bridge(struct restore *r, const LinkEntry *m, const struct wante
 /* Wait for the previous owner's end to go. */
 static int plan_name(struct restore *r, const LinkEntry *m, const struct wanted *w)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 10L * 1000 * 1000 };
 
 	for (int i = 0; i < NAME_FREE_TRIES; i++) {
 		_cleanup_free_ struct nlmsghdr *h = NULL;

@@ -8,7 +8,7 @@
 #include "net/rtnl.h"
 
 #define LIST_TRIES 10
-#define RECV_SIZE (64 * 1024)
+#define RECV_SIZE 65536
 
 int rtnl_open_protocol(int netns_fd, int protocol, struct rtnl *ret)
 {

@@ -113,7 +113,7 @@ static int ask_igmp6(const struct file_desc *f, InetEntry *e, char *text)
 
 		if (sscanf(line, "%u %*s %32s", &ifindex, hex) != 2 || strlen(hex) != 32)
 			continue;
-		for (int i = 0; i < 16; i++)
+		for (size_t i = 0; i < 16; i++)
 			sscanf(hex + 2 * i, "%2hhx", &group.in6.sin6_addr.s6_addr[i]);
 		err = ask_group(f, e, ifindex, &group);
 	}

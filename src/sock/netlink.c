@@ -33,7 +33,7 @@ static int dump_groups(int fd, NetlinkEntry *n)
 	n->groups = calloc(len * 8 + 1, sizeof(*n->groups));
 	if (!n->groups)
 		return -ENOMEM;
-	for (size_t i = 0; i < len * 8; i++)
+	for (size_t i = 0; i < (size_t)len * 8; i++)
 		if (map[i / 32] & (1U << i % 32))
 			n->groups[n->n_groups++] = i + 1;
 	return 0;

@@ -268,11 +268,12 @@ static int send_all(struct fill *f, int fd, const UnixMsgEntry *m)
 
 	do {
 		struct iovec iov = { m->data.data + done, m->data.len - done };
+		struct msghdr msg = f->msg;
 		ssize_t n;
 
-		f->msg.msg_iov = &iov;
-		f->msg.msg_iovlen = 1;
-		n = sendmsg(fd, &f->msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		msg.msg_iov = &iov;
+		msg.msg_iovlen = 1;
+		n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0)
 			return -errno;
 		f->msg.msg_control = NULL;

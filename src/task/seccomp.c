@@ -133,7 +133,8 @@ static int install(struct rthread *th, const SeccompFilterEntry *e)
 	struct remote *h = th->hand;
 	struct sock_fprog *prog = remote_alloc(h, sizeof(*prog));
 
-	if (!e->filter.len || e->filter.len % sizeof(struct sock_filter) || e->filter.len > MAX_INSNS * 8)
+	if (!e->filter.len || e->filter.len % sizeof(struct sock_filter) ||
+	    e->filter.len > MAX_INSNS * sizeof(struct sock_filter))
 		return -EBADMSG;
 	prog->len = (unsigned short)(e->filter.len / sizeof(struct sock_filter));
 	prog->filter = (void *)remote_addr(h, remote_copy(h, e->filter.data, e->filter.len));
