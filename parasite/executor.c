@@ -60,9 +60,23 @@ static void run_batch(struct slot *s)
 	}
 }
 
+/*
+ * The kernel stops a task that was stopped by job control again, a moment after the end of the coordinator is
+ * seen here: wait for that, or for its continuation, which ends the wait.
+ */
+static void wait_for_stop(void)
+{
+	const uint64_t none = 0, patience[2] = { 2, 0 };
+	const uint64_t args[6] = { (uint64_t)&none, 0, (uint64_t)patience, sizeof(none), 0, 0 };
+
+	raw_syscall(__NR_rt_sigtimedwait, args);
+}
+
 static void leave(struct slot *s)
 {
 	call3(__NR_close, s->ctl, 0, 0);
+	if (s->stop)
+		wait_for_stop();
 	if (s->home)
 		go_home(s->home);
 	for (;;)

@@ -36,7 +36,7 @@ struct slot {
 	int32_t ctl; /* control socket in the task */
 	uint32_t n_calls;
 	uint32_t n_done; /* calls that ran, the failing one included */
-	uint32_t pad;
+	uint32_t stop; /* the task was stopped by job control: do not go home before it is so again */
 	struct remote_call calls[SLOT_CALLS];
 };
 

@@ -10,17 +10,22 @@
 
 #include <elf.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "base/io.h"
+#include "base/parse.h"
 #include "base/procfs.h"
 #include "base/syscalls.h"
 
 #define RSEQ_CS_OFFSET 8 /* of struct rseq */
+#define ARENA_NAME "/memfd:ctcr (deleted)"
+#define WALK_STOPS 64 /* it makes three system calls, twice as many stops, and may stop for job control */
 
 int infect_seize(pid_t tid)
 {
@@ -106,6 +111,58 @@ static void leave_rseq(struct infection *inf)
 		inf->home_regs.rip = inf->image_regs.rip = cs.abort;
 }
 
+/* Is @addr in an executor that a killed coordinator left? */
+static bool in_executor(pid_t tid, uint64_t addr)
+{
+	_cleanup_free_ char *maps = NULL;
+	char *p, *line;
+
+	if (proc_read(tid, "maps", &maps) < 0)
+		return false;
+	for (p = maps; (line = next_line(&p));) {
+		unsigned long start, end;
+
+		if (sscanf(line, "%lx-%lx r-x", &start, &end) == 2 && addr >= start && addr < end)
+			return strstr(line, ARENA_NAME);
+	}
+	return false;
+}
+
+/*
+ * A stopped task that was left in an executor by a coordinator that was killed has not gone home yet: let it
+ * walk, up to the end of its rt_sigreturn(2). What it waits with for its stop is skipped.
+ */
+static int walk_home(pid_t tid)
+{
+	struct user_regs_struct r;
+	bool last = false;
+	int status;
+
+	if (ptrace(PTRACE_GETREGS, tid, 0, &r) < 0)
+		return -errno;
+	if (!in_executor(tid, r.rip))
+		return 0;
+	for (int i = 0; i < WALK_STOPS; i++) {
+		if (ptrace(PTRACE_SYSCALL, tid, 0, 0) < 0 || waitpid(tid, &status, __WALL) < 0)
+			return -errno;
+		if (!WIFSTOPPED(status))
+			return -ESRCH;
+		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+			continue;
+		if (last)
+			return 0;
+		if (ptrace(PTRACE_GETREGS, tid, 0, &r) < 0)
+			return -errno;
+		last = r.orig_rax == SYS_rt_sigreturn;
+		if (r.orig_rax != SYS_rt_sigtimedwait)
+			continue;
+		r.orig_rax = -1;
+		if (ptrace(PTRACE_SETREGS, tid, 0, &r) < 0)
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
 int infect_read(pid_t tid, int status, struct infection **ret)
 {
 	struct infection *inf = calloc(1, sizeof(*inf));
@@ -120,6 +177,14 @@ int infect_read(pid_t tid, int status, struct infection **ret)
 	inf->xstate_size = arch_xstate_size(&features);
 	iov.iov_len = 16384;
 	iov.iov_base = inf->xstate = calloc(1, iov.iov_len);
+	if (inf->stop_sig) {
+		int err = walk_home(tid);
+
+		if (err < 0) {
+			infect_free(inf);
+			return err;
+		}
+	}
 	if (!inf->xstate || ptrace(PTRACE_GETREGS, tid, 0, &inf->regs) < 0 ||
 	    ptrace(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &iov) < 0 ||
 	    ptrace(PTRACE_GETSIGMASK, tid, sizeof(inf->sigmask), &inf->sigmask) < 0) {

@@ -150,6 +150,7 @@ static int executor_start(struct start *a)
 		return ret;
 	s->ctl = a->ends[1];
 	s->home = inf->home + 8;
+	s->stop = inf->stop_sig != 0;
 	inf->hand.slot = s;
 	inf->hand.slot_addr = inf->arena + EXECUTOR_TEXT;
 	inf->hand.pid = inf->tid;

@@ -79,6 +79,41 @@ case_dump_killed() {
 	unharmed "restored after 200 kills"
 }
 
+# One that is stopped (SIGSTOP) does not go on for a single instruction when ctcr is killed.
+case_stopped_killed() {
+	local i p=0 was n="/var/lib/lxc/$CT/rootfs/stopped.n"
+	lab_create
+	echo '::once:/bin/sh -c "n=0; while :; do n=\$((n+1)); echo \$n > /stopped.n; done"' >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	lab_start
+	wait_for 5 test -s "$n" || fail "it does not count"
+	while read -r i; do
+		if grep -q stopped.n "/proc/$i/cmdline" 2> /dev/null; then p=$i; fi
+	done < "/sys/fs/cgroup/pids/lxc.payload.$CT/cgroup.procs"
+	kill -STOP "$p"
+	wait_for 5 grep -q '^State:.T' "/proc/$p/status" || fail "it does not stop"
+	was=$(cat "$n")
+	for i in $(seq 60); do
+		"$CTCR" dump --ct "$CT" -D "$DIR/k$i" > "$DIR/out" 2>&1 --leave-running &
+		pid=$!
+		sleep "0.$(printf %03d $((RANDOM % 150)))"
+		kill -9 $pid 2> /dev/null
+		wait $pid 2> /dev/null
+		rm -rf "$DIR/k$i"
+		wait_for 5 grep -q '^State:.T' "/proc/$p/status" || fail "kill $i: it is $(grep State "/proc/$p/status")"
+		[ "$(cat "$n")" = "$was" ] || fail "kill $i: it went on from $was to $(cat "$n")"
+	done
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img"
+	[ "$(cat "$n")" = "$was" ] || fail "restored: it went on from $was to $(cat "$n")"
+	lxc-attach -n "$CT" -- /bin/sh -c 'for p in /proc/[0-9]*; do ! grep -q stopped.n $p/cmdline || kill -CONT ${p#/proc/}; done'
+	wait_for 5 moves_on || fail "it does not continue"
+	lab_counts_on
+}
+
+moves_on() {
+	[ "$(cat "$n")" != "$was" ]
+}
+
 case_restore_stages_fail() {
 	local stage
 	begin
