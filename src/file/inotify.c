@@ -51,7 +51,7 @@ static int parse_watch(const char *line, InotifyWatch *w, struct inode_ref *ref)
 	ref->handle_type = (int)type;
 	ref->handle_len = bytes;
 	hex += strlen("f_handle:");
-	for (unsigned int i = 0; i < bytes; i++)
+	for (size_t i = 0; i < bytes; i++)
 		if (sscanf(hex + 2 * i, "%2hhx", &ref->handle[i]) != 1)
 			return -EINVAL;
 	return 0;
