@@ -489,7 +489,7 @@ def probe(peer, host, port, how):
                     raise
                 continue
             now = time.time()
-            if last and now - last > 0.05:
+            if last and now - last > 0.01:
                 gaps.append("%d %d\n" % (last * 1e6, now * 1e6))
                 peer.write("gaps", "".join(gaps))
             last = now
