@@ -174,14 +174,24 @@ static inline socklen_t loopback(struct sockaddr_storage *a, int domain, int por
 }
 
 /* Bind to the loopback address and a free port; the port. */
+static inline int local_port(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len))
+		pfail("getsockname");
+	return ntohs(((struct sockaddr_in *)&a)->sin_port);
+}
+
 static inline int xbind_loopback(int fd, int domain)
 {
 	struct sockaddr_storage a;
 	socklen_t len = loopback(&a, domain, 0);
 
-	if (bind(fd, (struct sockaddr *)&a, len) || getsockname(fd, (struct sockaddr *)&a, &len))
+	if (bind(fd, (struct sockaddr *)&a, len))
 		pfail("bind");
-	return ntohs(((struct sockaddr_in *)&a)->sin_port);
+	return local_port(fd);
 }
 
 static inline void xconnect_loopback(int fd, int domain, int port)

@@ -40,16 +40,6 @@ static socklen_t server_addr(int i, struct sockaddr_storage *a)
 	return len;
 }
 
-static int local_port(int fd)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getsockname(fd, (struct sockaddr *)&a, &len))
-		pfail("getsockname");
-	return ntohs(((struct sockaddr_in *)&a)->sin_port);
-}
-
 static uint32_t read_isn(int fd)
 {
 	uint32_t seq;

@@ -23,16 +23,6 @@ static int poll_all(int fd)
 	return p.revents;
 }
 
-static int local_port(int fd)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getsockname(fd, (struct sockaddr *)&a, &len))
-		pfail("getsockname");
-	return ntohs(((struct sockaddr_in *)&a)->sin_port);
-}
-
 static void send_all(int fd)
 {
 	for (size_t at = 0; at < sizeof(big);) {

@@ -35,9 +35,9 @@ static int any_port(int l, int domain, int port)
 	socklen_t len = domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 
 	((struct sockaddr_in *)&a)->sin_port = htons(port);
-	if (bind(l, (struct sockaddr *)&a, len) || getsockname(l, (struct sockaddr *)&a, &len))
+	if (bind(l, (struct sockaddr *)&a, len))
 		pfail("bind");
-	return ntohs(((struct sockaddr_in *)&a)->sin_port);
+	return local_port(l);
 }
 
 static int waiting(int l)
@@ -48,16 +48,6 @@ static int waiting(int l)
 	if (getsockopt(l, IPPROTO_TCP, TCP_INFO, &info, &len))
 		pfail("TCP_INFO");
 	return info.tcpi_unacked;
-}
-
-static int local_port(int fd)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getsockname(fd, (struct sockaddr *)&a, &len))
-		pfail("getsockname");
-	return ntohs(((struct sockaddr_in *)&a)->sin_port);
 }
 
 static int peer_port(int fd)
