@@ -179,32 +179,38 @@ static const char *link_name(struct net_dump *n, int ifindex, char buf[IFNAMSIZ 
 	return buf;
 }
 
-/* @report(): once for each one that cannot be dumped; the first error ends it. */
+/* What can be wrong with one of a kind, and who is told of each; the first error of @report() ends it. */
+struct tc_check {
+	const char *what;
+	const char *(*refuse)(const struct tc_msg *m);
+	int (*report)(struct net_dump *n, const char *what, const struct tc_msg *m, const char *why);
+};
+
+static int check_each(struct net_dump *n, const struct rtnl_msgs *l, const struct tc_check *c)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < l->n && ret == 0; i++) {
+		struct tc_msg m;
+		const char *why;
+
+		ret = tc_parse_msg(l->v[i], &m);
+		why = ret == 0 ? c->refuse(&m) : NULL;
+		if (why)
+			ret = c->report(n, c->what, &m, why);
+	}
+	return ret;
+}
+
 static int check_all(struct net_dump *n, const struct tc_set *s,
 		     int (*report)(struct net_dump *n, const char *what, const struct tc_msg *m,
 				   const char *why))
 {
-	int ret = 0;
+	const struct tc_check qdisc = { "queueing discipline", qdisc_refuse, report };
+	const struct tc_check filter = { "traffic filter", filter_refuse, report };
+	int ret = check_each(n, &s->qdiscs, &qdisc);
 
-	for (size_t i = 0; i < s->qdiscs.n && ret == 0; i++) {
-		struct tc_msg m;
-		const char *why;
-
-		ret = tc_parse_msg(s->qdiscs.v[i], &m);
-		why = ret == 0 ? qdisc_refuse(&m) : NULL;
-		if (why)
-			ret = report(n, "queueing discipline", &m, why);
-	}
-	for (size_t i = 0; i < s->filters.n && ret == 0; i++) {
-		struct tc_msg m;
-		const char *why;
-
-		ret = tc_parse_msg(s->filters.v[i], &m);
-		why = ret == 0 ? filter_refuse(&m) : NULL;
-		if (why)
-			ret = report(n, "traffic filter", &m, why);
-	}
-	return ret;
+	return ret < 0 ? ret : check_each(n, &s->filters, &filter);
 }
 
 static int report_obstacle(struct net_dump *n, const char *what, const struct tc_msg *m, const char *why)

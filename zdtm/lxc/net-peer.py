@@ -386,17 +386,22 @@ def echo_is(sock, request, text):
         raise OSError("sent %r, got %r" % (text, got))
 
 
+def read_all(sock, seen=lambda n: None):
+    """What comes until the other side has ended, each part's length told to seen()."""
+    got = b""
+    while True:
+        part = sock.recv(65536)
+        if not part:
+            return got
+        got += part
+        seen(len(part))
+
+
 def closed_by_us(peer, host, port):
     with dial(host, port) as sock:
         sock.sendall(b"c")
         sock.shutdown(socket.SHUT_WR)
-        got = b""
-        while True:
-            part = sock.recv(65536)
-            if not part:
-                break
-            got += part
-            peer.seen(len(part))
+        got = read_all(sock, peer.seen)
     if got != b"".join(b"%d\n" % i for i in range(200)):
         raise OSError("got %r" % got[-200:])
 
@@ -444,12 +449,7 @@ def waiting(peer, host, port, count):
             text += later
             sock.sendall(later)
             sock.shutdown(socket.SHUT_WR)
-        got = b""
-        while True:
-            part = sock.recv(65536)
-            if not part:
-                break
-            got += part
+        got = read_all(sock)
         if got != text:
             raise OSError("connection %d: sent %d bytes, %d came back" % (i, len(text), len(got)))
         sock.close()
