@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include "base/io.h"
 #include "base/util.h"
 
 #define D VERB_DUMP
@@ -94,20 +95,18 @@ _printf_(2, 3) static void word(struct words *w, const char *fmt, ...)
 {
 	va_list ap;
 	char *text;
-	int n;
 
 	if (w->err < 0)
 		return;
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	w->err = n < 0 ? -ENOMEM : 0;
-	if (n >= 0 && !GROW(w->list, w->n)) {
-		free(text);
-		w->err = -ENOMEM;
-	}
-	if (w->err >= 0)
+	if (text && GROW(w->list, w->n)) {
 		w->list[w->n++] = text;
+		return;
+	}
+	free(text);
+	w->err = -ENOMEM;
 }
 
 static void lists_words(const struct options *o, struct words *w)

@@ -131,16 +131,11 @@ int write_textf_at(int dirfd, const char *path, const char *fmt, ...)
 {
 	_cleanup_free_ char *text = NULL;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	if (n < 0) {
-		text = NULL;
-		return -ENOMEM;
-	}
-	return write_text_at(dirfd, path, text);
+	return text ? write_text_at(dirfd, path, text) : -ENOMEM;
 }
 
 int readlink_at(int dirfd, const char *path, char **ret)
@@ -251,14 +246,20 @@ DIR *dir_open_at(int dirfd, const char *path)
 	return dir;
 }
 
-char *xasprintf(const char *fmt, ...)
+char *xvasprintf(const char *fmt, va_list ap)
 {
 	char *text;
+
+	return vasprintf(&text, fmt, ap) < 0 ? NULL : text;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
 	va_list ap;
-	int n;
+	char *text;
 
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	return n < 0 ? NULL : text;
+	return text;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <stdarg.h>
 #include <sys/types.h>
 
 #include "base/strbuf.h"
@@ -41,3 +42,4 @@ int send_fds(int sock, const int *fds, size_t n);
 int recv_fds(int sock, int *fds, size_t n);
 /* Paths that may be longer than the buffer: malloc()ed asprintf, NULL when out of memory. */
 char *xasprintf(const char *fmt, ...) _printf_(1, 2);
+char *xvasprintf(const char *fmt, va_list ap);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/io.h"
 #include "base/procfs.h"
 #include "base/syscalls.h"
 #include "core/dump.h"
@@ -20,16 +21,13 @@ const uint64_t ns_flags[NS_KINDS] = {
 
 int dump_obstacle(struct dump *d, const char *fmt, ...)
 {
-	char *text;
 	va_list ap;
-	int n;
+	char *text;
 
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		return -ENOMEM;
-	if (!GROW(d->obstacles, d->n_obstacles)) {
+	if (!text || !GROW(d->obstacles, d->n_obstacles)) {
 		free(text);
 		return -ENOMEM;
 	}

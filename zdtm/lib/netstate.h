@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "zdtm.h"
 
@@ -24,6 +25,20 @@ static inline void net_setup(const char *const *commands)
 		if (ret)
 			fail("setup: %s: status %d", *commands, ret);
 	}
+}
+
+/* Wait until duplicate address detection is over, in the namespace where @in ("nsenter ... ") leads. */
+static inline void net_settle(const char *in)
+{
+	char command[256];
+	int tries = 0;
+
+	snprintf(command, sizeof(command), "[ -z \"$(%sip -o -6 addr show tentative -dadfailed)\" ]", in);
+	while (system(command))
+		if (++tries == 1000)
+			fail("addresses stay tentative");
+		else
+			usleep(10000);
 }
 
 /* What the commands print, one after the other; malloc()ed. */
@@ -70,4 +85,13 @@ static inline void net_compare(const char *const *commands)
 	}
 	free(before);
 	free(after);
+}
+
+/* A whole test: what the commands of @setup make is as before. */
+__attribute__((noreturn)) static inline void net_test(const char *const *setup, const char *const *state)
+{
+	net_setup(setup);
+	net_settle("");
+	net_compare(state);
+	pass();
 }

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "zdtm.h"
@@ -102,6 +103,22 @@ static inline void expect_unix_name(int fd, int peer, const char *want)
 		a->sun_path[0] = '@';
 	if (strcmp(a->sun_path, want))
 		fail("a socket's name is \"%s\", wanted \"%s\"", a->sun_path, want);
+}
+
+/* Fork a process that is no child of ours: its parent ends at once. True in it. */
+static inline int fork_outside(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		pfail("fork");
+	if (pid) {
+		waitpid(pid, NULL, 0);
+		return 0;
+	}
+	if (fork())
+		_exit(0);
+	return 1;
 }
 
 static inline void xsend(int fd, const char *text)
@@ -201,6 +218,38 @@ static inline void xconnect_loopback(int fd, int domain, int port)
 
 	if (connect(fd, (struct sockaddr *)&a, len))
 		pfail("connect to port %d", port);
+}
+
+struct tcp_pair {
+	int listener, port, client, server;
+};
+
+/* A connection over the loopback device and what it was made by. */
+static inline void xtcp_pair(struct tcp_pair *p, int domain)
+{
+	p->listener = xsocket(domain, SOCK_STREAM, 0);
+	p->client = xsocket(domain, SOCK_STREAM, 0);
+	p->port = xbind_loopback(p->listener, domain);
+	xlisten(p->listener, 1);
+	xconnect_loopback(p->client, domain, p->port);
+	p->server = xaccept(p->listener);
+}
+
+/* Reads give @want, all @len bytes of it. */
+static inline void expect_data(int fd, const char *want, size_t len)
+{
+	char buf[65536];
+
+	for (size_t got = 0; got < len;) {
+		size_t most = len - got < sizeof(buf) ? len - got : sizeof(buf);
+		ssize_t n = recv(fd, buf, most, 0);
+
+		if (n <= 0)
+			pfail("after %zu bytes", got);
+		if (memcmp(buf, want + got, n))
+			fail("data differ after %zu bytes", got);
+		got += n;
+	}
 }
 
 static inline int tcp_state(int fd)

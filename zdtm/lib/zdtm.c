@@ -197,6 +197,16 @@ long pattern_check(const void *buf, unsigned long len, unsigned int seed)
 	return -1;
 }
 
+void wait_child(int pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		pfail("child %d", pid);
+	if (status)
+		fail("child %d ends with %#x", pid, status);
+}
+
 long status_number(const char *key)
 {
 	FILE *f = fopen("/proc/self/status", "re");

@@ -39,6 +39,8 @@ __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *fmt, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void pfail(const char *fmt, ...);
 /* This machine cannot run the test; only before test_daemon(). */
 __attribute__((noreturn, format(printf, 1, 2))) void skip(const char *fmt, ...);
+/* Wait for a child's end; fail() unless it exits with 0. */
+void wait_child(int pid);
 /* A line for the log. */
 __attribute__((format(printf, 1, 2))) void test_msg(const char *fmt, ...);
 /* The number of the line "KEY: N" of /proc/self/status (as VmLck, in kB); -1 without one. */

@@ -134,7 +134,6 @@ int main(int argc, char **argv)
 {
 	struct board *b = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char before[2000], after[2000];
-	int status;
 	pthread_t t;
 	pid_t pid;
 
@@ -159,8 +158,7 @@ int main(int argc, char **argv)
 		fail("%s", after);
 	b->go = 1;
 	pthread_join(t, NULL);
-	if (waitpid(pid, &status, 0) != pid || status)
-		fail("child: status %x", status);
+	wait_child(pid);
 	check_and_remove();
 	pass();
 }

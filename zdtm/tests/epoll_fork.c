@@ -32,7 +32,7 @@ static void child_run(int ep, int ev, int report)
 int main(int argc, char **argv)
 {
 	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.u32 = 5 };
-	int ep, ev, p[2], status;
+	int ep, ev, p[2];
 	pid_t child;
 	char c;
 
@@ -52,7 +52,6 @@ int main(int argc, char **argv)
 		fail("an event before anything happened");
 	if (eventfd_write(ev, 1) < 0 || kill(child, SIGUSR2) < 0)
 		pfail("wake");
-	if (waitpid(child, &status, 0) != child || status)
-		fail("child ends with %x", status);
+	wait_child(child);
 	pass();
 }

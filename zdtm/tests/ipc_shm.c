@@ -30,7 +30,7 @@ static int segment(key_t key, size_t size, int mode, char **ret)
 int main(int argc, char **argv)
 {
 	char *shared, *gone, *sparse, *again;
-	int first, id, sid, gid, status;
+	int first, id, sid, gid;
 	struct shmid_ds ds;
 	pid_t child;
 
@@ -61,7 +61,8 @@ int main(int argc, char **argv)
 		fail("contents");
 	if (shmget(0x5002, 0, 0) != id || shmget(0x5003, 0, 0) != sid)
 		fail("ids have changed");
-	if (shmctl(id, IPC_STAT, &ds) || (ds.shm_perm.mode & 0777) != 0641 || ds.shm_segsz != SIZE || ds.shm_nattch != 2)
+	if (shmctl(id, IPC_STAT, &ds) || (ds.shm_perm.mode & 0777) != 0641 || ds.shm_segsz != SIZE ||
+	    ds.shm_nattch != 2)
 		fail("mode %o, size %zu, attached %lu", ds.shm_perm.mode, ds.shm_segsz, ds.shm_nattch);
 	if (shmctl(gid, IPC_STAT, &ds) || !(ds.shm_perm.mode & SHM_DEST))
 		fail("the removed segment is gone or was kept");
@@ -69,8 +70,7 @@ int main(int argc, char **argv)
 	if (again == (void *)-1 || strcmp(again + FAR, "far"))
 		fail("the detached segment");
 	shared[0] = 77;
-	if (waitpid(child, &status, 0) != child || status)
-		fail("child: status %x", status);
+	wait_child(child);
 	if (shared[1] != 78)
 		fail("it is not shared any more");
 	if (shmdt(gone) || shmctl(gid, IPC_STAT, &ds) == 0)

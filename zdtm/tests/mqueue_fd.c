@@ -20,7 +20,6 @@ int main(int argc, char **argv)
 	char name[64], quiet[64], buf[50];
 	unsigned int prio;
 	mqd_t q, nb, wo;
-	int status;
 	pid_t pid;
 
 	test_init(argc, argv);
@@ -53,8 +52,7 @@ int main(int argc, char **argv)
 		fail("a third message");
 	if (mq_send(q, "wake", 4, 3))
 		pfail("mq_send");
-	if (waitpid(pid, &status, 0) != pid || status)
-		fail("child: status %x", status);
+	wait_child(pid);
 	mq_unlink(name);
 	mq_unlink(quiet);
 	pass();

@@ -70,7 +70,8 @@ int main(int argc, char **argv)
 	snprintf(number, sizeof(number), "%d", pid);
 	setenv("CHILD", number, 1);
 	net_setup(setup);
-	system("sleep 2.2"); /* duplicate address detection of the links' own addresses */
+	net_settle("");
+	net_settle("nsenter -t $CHILD -n ");
 	net_compare(state);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

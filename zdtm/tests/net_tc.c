@@ -75,7 +75,5 @@ static const char *const state[] = {
 int main(int argc, char **argv)
 {
 	test_init(argc, argv);
-	net_setup(setup);
-	net_compare(state);
-	pass();
+	net_test(setup, state);
 }

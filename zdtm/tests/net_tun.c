@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 	idle = tun_open();
 	net_setup(setup);
 	check_out(tun);
-	system("sleep 2.2");
+	net_settle("");
 	net_compare(state);
 	check_name(tun, "tun7");
 	check_name(tap[0], "tap7");

@@ -29,7 +29,8 @@ static void join(pid_t pid, const char *name)
 
 static void maker(struct board *b)
 {
-	if (unshare(CLONE_NEWUTS | CLONE_NEWIPC) || sethostname("inner", 5) || msgget(0x123, IPC_CREAT | 0600) < 0)
+	if (unshare(CLONE_NEWUTS | CLONE_NEWIPC) || sethostname("inner", 5) ||
+	    msgget(0x123, IPC_CREAT | 0600) < 0)
 		pfail("unshare");
 	b->ready[0] = 1;
 	while (!b->go)
@@ -61,8 +62,6 @@ int main(int argc, char **argv)
 	struct board *b = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char before[65] = "", after[65] = "";
 	pid_t pids[2];
-	int status;
-
 	test_init(argc, argv);
 	if (gethostname(before, sizeof(before)))
 		pfail("gethostname");
@@ -80,8 +79,7 @@ int main(int argc, char **argv)
 	test_waitsig();
 	b->go = 1;
 	for (int i = 0; i < 2; i++)
-		if (waitpid(pids[i], &status, 0) != pids[i] || status)
-			fail("child %d: status %x", i, status);
+		wait_child(pids[i]);
 	if (gethostname(after, sizeof(after)) || strcmp(before, after))
 		fail("the test's own host name is %s, was %s", after, before);
 	pass();

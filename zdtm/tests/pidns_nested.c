@@ -50,7 +50,6 @@ static void inside(struct board *b)
 int main(int argc, char **argv)
 {
 	struct board *b = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int status;
 	pid_t pid;
 
 	test_init(argc, argv);
@@ -64,9 +63,9 @@ int main(int argc, char **argv)
 	test_daemon();
 	test_waitsig();
 	b->go = 1;
-	if (waitpid(pid, &status, 0) != pid || status)
-		fail("init: status %x", status);
+	wait_child(pid);
 	if (b->init != 1 || b->child != b->before || b->ppid != 1 || b->next != b->before + 1)
-		fail("init is %d, child %d of %d (was %d), next %d", b->init, b->child, b->ppid, b->before, b->next);
+		fail("init is %d, child %d of %d (was %d), next %d", b->init, b->child, b->ppid, b->before,
+		     b->next);
 	pass();
 }

@@ -7,7 +7,7 @@
 
 int main(int argc, char **argv)
 {
-	int there[2], back[2], status;
+	int there[2], back[2];
 	pid_t child;
 	char c = 0;
 
@@ -35,8 +35,7 @@ int main(int argc, char **argv)
 	if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1 || c != 'b')
 		fail("round trip: %d", c);
 	close(there[1]);
-	if (waitpid(child, &status, 0) != child || status)
-		fail("the child saw no end-of-file: %d", status);
+	wait_child(child);
 	if (read(back[0], &c, 1) != 0)
 		fail("no end-of-file from the child");
 	pass();

@@ -82,7 +82,7 @@ static void leader(const char *name, int report)
 
 int main(int argc, char **argv)
 {
-	int master, status, p[2];
+	int master, p[2];
 	char name[64], c;
 	pid_t pid;
 
@@ -102,7 +102,6 @@ int main(int argc, char **argv)
 	test_waitsig();
 	if (write(master, "\003", 1) != 1)
 		pfail("write");
-	if (waitpid(pid, &status, 0) != pid || status)
-		fail("the session ends with %x", status);
+	wait_child(pid);
 	pass();
 }

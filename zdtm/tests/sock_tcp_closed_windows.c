@@ -72,16 +72,14 @@ static size_t fill(int fd)
 
 int main(int argc, char **argv)
 {
-	int listener, port, client, server, waited = 0;
+	int client, server, waited = 0;
+	struct tcp_pair p;
 	size_t sent, unread, got = 0;
 
 	test_init(argc, argv);
-	listener = xsocket(AF_INET, SOCK_STREAM, 0);
-	port = xbind_loopback(listener, AF_INET);
-	xlisten(listener, 1);
-	client = xsocket(AF_INET, SOCK_STREAM, 0);
-	xconnect_loopback(client, AF_INET, port);
-	server = xaccept(listener);
+	xtcp_pair(&p, AF_INET);
+	client = p.client;
+	server = p.server;
 	set_int(client, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (send(client, data, FIRST, 0) != FIRST)
 		pfail("send");

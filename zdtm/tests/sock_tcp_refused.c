@@ -5,18 +5,13 @@
 
 int main(int argc, char **argv)
 {
-	int l, c, s;
+	struct tcp_pair p;
 
 	test_init(argc, argv);
-	l = xsocket(AF_INET, SOCK_STREAM, 0);
-	c = xsocket(AF_INET, SOCK_STREAM, 0);
-	s = xbind_loopback(l, AF_INET);
-	xlisten(l, 1);
-	xconnect_loopback(c, AF_INET, s);
-	s = xaccept(l);
+	xtcp_pair(&p, AF_INET);
 	test_daemon();
 	test_waitsig();
-	xsend(c, "x");
-	expect_recv(s, "x");
+	xsend(p.client, "x");
+	expect_recv(p.server, "x");
 	pass();
 }

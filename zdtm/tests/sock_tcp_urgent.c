@@ -9,25 +9,20 @@
 
 int main(int argc, char **argv)
 {
-	int l, c, s, port;
+	struct tcp_pair p;
 	char oob;
 
 	test_init(argc, argv);
-	l = xsocket(AF_INET, SOCK_STREAM, 0);
-	port = xbind_loopback(l, AF_INET);
-	xlisten(l, 1);
-	c = xsocket(AF_INET, SOCK_STREAM, 0);
-	xconnect_loopback(c, AF_INET, port);
-	s = xaccept(l);
-	xsend(c, "before");
-	if (send(c, "!", 1, MSG_OOB) != 1)
+	xtcp_pair(&p, AF_INET);
+	xsend(p.client, "before");
+	if (send(p.client, "!", 1, MSG_OOB) != 1)
 		pfail("MSG_OOB");
-	xsend(c, "after");
-	while (recv(s, &oob, 1, MSG_OOB) != 1)
+	xsend(p.client, "after");
+	while (recv(p.server, &oob, 1, MSG_OOB) != 1)
 		usleep(1000);
 	test_daemon();
 	test_waitsig();
-	expect_recv(s, "before");
-	expect_recv(s, "after");
+	expect_recv(p.server, "before");
+	expect_recv(p.server, "after");
 	pass();
 }

@@ -77,23 +77,17 @@ static void wait_unread(int fd, int want)
 
 int main(int argc, char **argv)
 {
-	int listener, port, client, server;
-	struct sockaddr_in own;
-	socklen_t len = sizeof(own);
+	int client, server;
+	struct tcp_pair p;
 	struct state s;
 
 	test_init(argc, argv);
 	pattern_fill(data, sizeof(data), 7);
-	listener = xsocket(AF_INET, SOCK_STREAM, 0);
-	port = xbind_loopback(listener, AF_INET);
-	xlisten(listener, 1);
-	client = xsocket(AF_INET, SOCK_STREAM, 0);
-	xconnect_loopback(client, AF_INET, port);
-	server = xaccept(listener);
-	if (getsockname(client, (struct sockaddr *)&own, &len))
-		pfail("getsockname");
+	xtcp_pair(&p, AF_INET);
+	client = p.client;
+	server = p.server;
 	look(server, &s);
-	inject(ntohs(own.sin_port), port, s.rcv_nxt + AHEAD, s.snd_nxt);
+	inject(local_port(client), p.port, s.rcv_nxt + AHEAD, s.snd_nxt);
 	if (send(client, data, FIRST, 0) != FIRST)
 		pfail("send");
 	wait_unread(server, FIRST);
@@ -109,15 +103,7 @@ int main(int argc, char **argv)
 	look(server, &s);
 	if (s.window.rcv_wup + s.window.rcv_wnd - s.rcv_nxt > ROOM)
 		fail("%u bytes are promised", s.window.rcv_wup + s.window.rcv_wnd - s.rcv_nxt);
-	for (size_t got = 0; got < sizeof(data);) {
-		ssize_t n = recv(server, back + got, sizeof(data) - got, 0);
-
-		if (n <= 0)
-			pfail("after %zu bytes", got);
-		got += n;
-	}
-	if (memcmp(data, back, sizeof(data)))
-		fail("data differ");
+	expect_data(server, data, sizeof(data));
 	xsend(server, "and back");
 	expect_recv(client, "and back");
 	pass();

@@ -67,7 +67,7 @@ static void check_pair(int server, int client, const char *name)
 int main(int argc, char **argv)
 {
 	const char *names[] = { "listen.sock", abstract_name("listen") };
-	int listener[2], client[2], server[2], waiting[2][2], foreign, status;
+	int listener[2], client[2], server[2], waiting[2][2], foreign;
 	struct ucred of_client[2], of_server[2], of_foreign;
 	pid_t child;
 
@@ -113,7 +113,6 @@ int main(int argc, char **argv)
 	}
 	xsend(foreign, "to the client");
 	expect_recv(foreign, "from the client");
-	if (waitpid(child, &status, 0) != child || status)
-		fail("the client says %x", status);
+	wait_child(child);
 	pass();
 }

@@ -4,27 +4,17 @@
 /* A connection to a process outside is refused with the name of the peer, and goes on. */
 #include "sockets.h"
 
-#include <sys/wait.h>
-
-/* Not a child of ours: its parent ends at once. */
 static void start_server(void)
 {
 	int fd = xsocket(AF_UNIX, SOCK_STREAM, 0), conn;
 	char c;
-	pid_t pid;
 
 	xbind_unix(fd, "outside.sock");
 	xlisten(fd, 1);
-	pid = fork();
-	if (pid < 0)
-		pfail("fork");
-	if (pid) {
+	if (!fork_outside()) {
 		close(fd);
-		waitpid(pid, NULL, 0);
 		return;
 	}
-	if (fork())
-		_exit(0);
 	conn = xaccept(fd);
 	while (read(conn, &c, 1) == 1)
 		if (write(conn, &c, 1) != 1)

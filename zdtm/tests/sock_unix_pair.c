@@ -7,7 +7,7 @@
 int main(int argc, char **argv)
 {
 	static const int types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET };
-	int sv[3][2], status;
+	int sv[3][2];
 	struct stat before, after;
 	pid_t child;
 
@@ -43,7 +43,6 @@ int main(int argc, char **argv)
 		expect_recv(sv[i][0], "pong");
 		expect_empty(sv[i][0]);
 	}
-	if (waitpid(child, &status, 0) != child || status)
-		fail("the child says %x", status);
+	wait_child(child);
 	pass();
 }

@@ -73,8 +73,6 @@ int main(int argc, char **argv)
 	struct board *b = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	static const int flags[2] = { CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWUTS };
 	pid_t pids[2];
-	int status;
-
 	test_init(argc, argv);
 	for (int i = 0; i < 2; i++) {
 		pids[i] = fork();
@@ -94,7 +92,6 @@ int main(int argc, char **argv)
 	test_waitsig();
 	b->go = 1;
 	for (int i = 0; i < 2; i++)
-		if (waitpid(pids[i], &status, 0) != pids[i] || status)
-			fail("child %d: status %x", i, status);
+		wait_child(pids[i]);
 	pass();
 }

@@ -55,7 +55,6 @@ static void service(struct board *b)
 	struct arg args[3] = { { b, 0 }, { b, 1 }, { b, 2 } };
 	pthread_t t[2];
 	struct stat st;
-	int status;
 	pid_t pid;
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
@@ -79,8 +78,7 @@ static void service(struct board *b)
 		usleep(1000);
 	for (int i = 0; i < 2; i++)
 		pthread_join(t[i], NULL);
-	if (waitpid(pid, &status, 0) != pid || status)
-		fail("child: status %x", status);
+	wait_child(pid);
 	if (stat("/tmp/mine", &st))
 		pfail("/tmp/mine");
 	if (mkdir("/tmp/other", 0755))
@@ -91,7 +89,6 @@ static void service(struct board *b)
 int main(int argc, char **argv)
 {
 	struct board *b = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int status;
 	pid_t pid;
 
 	test_init(argc, argv);
@@ -108,8 +105,7 @@ int main(int argc, char **argv)
 	test_daemon();
 	test_waitsig();
 	b->go = 1;
-	if (waitpid(pid, &status, 0) != pid || status)
-		fail("service: status %x", status);
+	wait_child(pid);
 	for (int i = 0; i < 3; i++)
 		if (b->tids[i] != b->after[i])
 			fail("thread %d is %ld, was %ld", i, b->after[i], b->tids[i]);
