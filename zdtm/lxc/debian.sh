@@ -45,7 +45,9 @@ works() {
 		fail "the journal does not take lines"
 	inside '[ ! -e /run/dbus/system_bus_socket ] || { loginctl --no-legend && hostnamectl; } > /dev/null' ||
 		fail "D-Bus does not answer"
-	inside 'systemctl restart count' || fail "a service does not restart"
+	# the new one counts from 1: what the old one wrote must be gone before it is there
+	inside 'systemctl stop count && rm /count.now && systemctl start count' || fail "a service does not restart"
+	wait_for 5 test -s "/var/lib/lxc/$CT/rootfs/count.now" || fail "a restarted service does nothing"
 	lab_counts_on
 	lab_ping
 }

@@ -8,7 +8,7 @@ set -u
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 case ${O:=build} in /*) OUT=$O ;; *) OUT=$LAB_TOP/$O ;; esac
 CTCR=${CTCR:-$OUT/ctcr}
-LAB=${LAB:-l$$}
+LAB=${LAB:-l$$x} # no such name begins another
 BR=ctcr$LAB
 net=$((${$} % 200 + 20))
 while ip -4 -br addr | grep -q " 10\.87\.$net\."; do net=$((net % 230 + 1)); done
@@ -26,9 +26,10 @@ skip() {
 	exit 77
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds
+# wait_for SECONDS COMMAND...: until it succeeds. SECONDS are those of an idle machine: it is given six
+# times as long, as only what fails ever waits that long.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + 6 * $1))
 	shift
 	until "$@" > /dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
@@ -133,11 +134,34 @@ lab_ping() {
 lab_counts_on() {
 	local was
 	was=$(lab_count)
-	wait_for 5 lab_more_than "$was" || fail "the counter stands at $was"
+	wait_for 5 lab_more_than "$was" && return
+	lab_diagnosis
+	fail "the counter stands at $was; it says $(lab_count)"
 }
 
 lab_more_than() {
 	[ "$(lab_count)" -gt "$1" ]
+}
+
+lab_pids() {
+	find "/sys/fs/cgroup/pids/lxc.payload.$CT" -name cgroup.procs -exec cat {} + | sort -n
+}
+
+# All there is to know of a container that does not go on, thread by thread: what it waits for, signals,
+# who traces it, when it ran last; whether the container is frozen; the load.
+lab_diagnosis() {
+	local p t
+	echo "load $(cat /proc/loadavg); $CT is $(lab_state), frozen: $(cat "/sys/fs/cgroup/freezer/lxc.payload.$CT/freezer.state" \
+		"/sys/fs/cgroup/unified/lxc.payload.$CT/cgroup.events" 2> /dev/null | tr '\n' ' ')"
+	for p in $(lab_pids); do
+		echo "$p $(tr '\0' ' ' < "/proc/$p/cmdline" | cut -c1-100) clocks: $(tr -s ' \n' ' ' < "/proc/$p/timens_offsets")"
+		for t in "/proc/$p/task/"*; do
+			echo "  ${t##*/}: $(sed -n 's/\t/ /; /^\(State\|TracerPid\|Sig[PBIC]\|Shd\)/p' "$t/status" | tr '\n' ' ')"
+			echo "    in $(cat "$t/wchan") $(cut -d' ' -f1-4 "$t/syscall") ticks $(cut -d' ' -f14,15 "$t/stat")" \
+				"stack $(cut -d' ' -f2 "$t/stack" | tr '\n' ' ')"
+		done
+	done 2> /dev/null
+	tail -n 3 "$DIR/dump.out" "$DIR/restore.out" 2> /dev/null
 }
 
 # What a container leaves when it is gone must be nothing.
