@@ -8,6 +8,10 @@
  * time) is of the second arrival. Queues of raw sockets are lost, as a network may lose packets,
  * with a warning.
  */
+#include <linux/sockios.h>
+#include <netinet/udp.h>
+#include <sys/ioctl.h>
+
 #include "base/log.h"
 #include "net/net.h"
 #include "sock/inet.h"
@@ -49,10 +53,12 @@ int inet_dump_addrs(const struct file_desc *f, ProtobufCBinaryData *local, proto
 	return 0;
 }
 
-/* Sending data that is held back (UDP_CORK, MSG_MORE) cannot be read. */
+/* Data that is held back (UDP_CORK) cannot be read; only that there is some. */
 static int check_corked(const struct file_desc *f)
 {
-	if (sk_int(f->fd, IPPROTO_UDP, 1 /* UDP_CORK */) <= 0)
+	int held = 0;
+
+	if (sk_int(f->fd, IPPROTO_UDP, UDP_CORK) <= 0 || ioctl(f->fd, SIOCOUTQ, &held) < 0 || !held)
 		return 0;
 	log_error("%s: a datagram is being put together (UDP_CORK); try again", file_desc_name(f));
 	return -EAGAIN;
@@ -62,7 +68,7 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 {
 	int ret = opts_dump(d, f, &e->sock);
 
-	if (ret == 0 && e->sock->protocol == IPPROTO_UDP)
+	if (ret == 0 && e->sock->type == SOCK_DGRAM)
 		ret = check_corked(f);
 	if (ret == 0)
 		ret = inet_dump_addrs(f, &e->local, &e->has_local, &e->remote, &e->has_remote);

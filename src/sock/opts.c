@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Socket options.
+ * Socket options, those of Linux 6.18 (include/uapi/asm-generic/socket.h, linux/in.h, in6.h, tcp.h, udp.h,
+ * netlink.h, if_packet.h).
  *
- * Shown by the kernel: nearly all. Not: the eBPF program of SO_ATTACH_BPF (refused), of
- * SO_ATTACH_REUSEPORT_*, the interface of IP_MULTICAST_IF when it was given by index only.
+ * Shown by the kernel: nearly all. Not: the eBPF program of SO_ATTACH_BPF (refused), the interface of
+ * IP_MULTICAST_IF when it was given by index only, SO_BUSY_POLL_BUDGET, IP_ROUTER_ALERT, the policies of
+ * IP_XFRM_POLICY, a sticky IPV6_PKTINFO, TCP_QUICKACK (the kernel changes it all the time). The numbers
+ * of SOF_TIMESTAMPING_OPT_ID begin again.
  */
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/if_packet.h>
+#include <linux/in6.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -16,18 +20,25 @@
 #include "sock/opts.h"
 #include "sock/sk.h"
 
-enum { EARLY = 1, VARIABLE = 2, LAST = 4 };
+enum { EARLY = 1, VARIABLE = 2, LAST = 4, SPARSE = 8 };
+
+#define VALUE_MAX 512
 
 struct opt_row {
 	int name;
 	uint16_t size; /* of the value; the most of it when VARIABLE */
-	uint16_t flags; /* EARLY: before bind; LAST: others change it */
+	uint16_t flags; /* EARLY: before bind; LAST: others change it; SPARSE: 0 where nobody set it, then not
+			   kept */
 	const char *text;
 };
 
 #define INT(n)              \
 	{                   \
 		n, 4, 0, #n \
+	}
+#define FLAG(n)                  \
+	{                        \
+		n, 4, SPARSE, #n \
 	}
 #define INT_EARLY(n)            \
 	{                       \
@@ -41,40 +52,43 @@ struct opt_row {
 static const struct opt_row socket_rows[] = {
 	INT_EARLY(SO_REUSEADDR),
 	INT_EARLY(SO_REUSEPORT),
-	ROW(SO_BINDTODEVICE, 16, EARLY | VARIABLE),
+	ROW(SO_BINDTODEVICE, 16, EARLY | VARIABLE | SPARSE),
 	INT_EARLY(SO_MARK),
 	ROW(SO_PRIORITY, 4, LAST),
-	INT(SO_DEBUG),
+	FLAG(SO_DEBUG),
 	INT(SO_KEEPALIVE),
-	INT(SO_OOBINLINE),
-	ROW(SO_LINGER, 8, 0),
-	INT(SO_BROADCAST),
-	INT(SO_DONTROUTE),
-	ROW(SO_RCVTIMEO, 16, 0),
-	ROW(SO_SNDTIMEO, 16, 0),
+	FLAG(SO_OOBINLINE),
+	ROW(SO_LINGER, 8, SPARSE),
+	FLAG(SO_BROADCAST),
+	FLAG(SO_DONTROUTE),
+	ROW(SO_RCVTIMEO, 16, SPARSE),
+	ROW(SO_SNDTIMEO, 16, SPARSE),
 	INT(SO_RCVLOWAT),
-	INT(SO_PASSCRED),
-	INT(SO_PASSSEC),
-	INT(SK_SO_PASSPIDFD),
+	FLAG(SO_PASSCRED),
+	FLAG(SO_PASSSEC),
+	FLAG(SK_SO_PASSPIDFD),
 	INT(SK_SO_PASSRIGHTS),
-	INT(SO_TIMESTAMP_OLD),
-	INT(SO_TIMESTAMPNS_OLD),
-	INT(SO_TIMESTAMP_NEW),
-	INT(SO_TIMESTAMPNS_NEW),
-	ROW(SO_TIMESTAMPING_OLD, 8, VARIABLE),
-	INT(SO_NO_CHECK),
-	INT(SO_RXQ_OVFL),
-	INT(SO_WIFI_STATUS),
-	INT(SO_NOFCS),
-	INT(SO_SELECT_ERR_QUEUE),
+	FLAG(SO_TIMESTAMP_OLD),
+	FLAG(SO_TIMESTAMPNS_OLD),
+	FLAG(SO_TIMESTAMP_NEW),
+	FLAG(SO_TIMESTAMPNS_NEW),
+	ROW(SO_TIMESTAMPING_OLD, 8, VARIABLE | SPARSE),
+	ROW(SO_TIMESTAMPING_NEW, 8, VARIABLE | SPARSE),
+	FLAG(SO_NO_CHECK),
+	FLAG(SO_RXQ_OVFL),
+	FLAG(SO_WIFI_STATUS),
+	FLAG(SO_NOFCS),
+	FLAG(SO_SELECT_ERR_QUEUE),
 	INT(SO_BUSY_POLL),
 	ROW(SO_MAX_PACING_RATE, 8, VARIABLE),
 	INT(SO_INCOMING_CPU),
-	INT(SO_ZEROCOPY),
-	ROW(SO_TXTIME, 8, 0),
-	INT(SO_PREFER_BUSY_POLL),
+	FLAG(SO_ZEROCOPY),
+	ROW(SO_TXTIME, 8, SPARSE),
+	FLAG(SO_PREFER_BUSY_POLL),
 	INT(SO_TXREHASH),
-	INT(SO_RCVMARK),
+	FLAG(SO_RCVMARK),
+	FLAG(SK_SO_RCVPRIORITY),
+	FLAG(SK_SO_RESERVE_MEM),
 	INT(SO_PEEK_OFF),
 };
 
@@ -85,31 +99,60 @@ static const struct opt_row ip_rows[] = {
 	INT_EARLY(SK_IP_LOCAL_PORT_RANGE),
 	INT(IP_TOS),
 	INT(IP_TTL),
-	ROW(IP_OPTIONS, 40, VARIABLE),
-	INT(IP_RECVOPTS),
-	INT(IP_RETOPTS),
-	INT(IP_PKTINFO),
+	ROW(IP_OPTIONS, 40, VARIABLE | SPARSE),
+	FLAG(IP_RECVOPTS),
+	FLAG(IP_RETOPTS),
+	FLAG(IP_PKTINFO),
 	INT(IP_MTU_DISCOVER),
-	INT(IP_RECVERR),
-	INT(IP_RECVTTL),
-	INT(IP_RECVTOS),
-	INT(IP_RECVORIGDSTADDR),
-	INT(IP_MINTTL),
-	INT(IP_NODEFRAG),
-	INT(IP_CHECKSUM),
-	INT(IP_RECVFRAGSIZE),
-	INT(SK_IP_RECVERR_RFC4884),
-	INT(IP_UNICAST_IF),
-	INT(IP_PASSSEC),
+	FLAG(IP_RECVERR),
+	FLAG(IP_RECVTTL),
+	FLAG(IP_RECVTOS),
+	FLAG(IP_RECVORIGDSTADDR),
+	FLAG(IP_MINTTL),
+	FLAG(IP_NODEFRAG),
+	FLAG(IP_CHECKSUM),
+	FLAG(IP_RECVFRAGSIZE),
+	FLAG(SK_IP_RECVERR_RFC4884),
+	FLAG(IP_UNICAST_IF),
+	FLAG(IP_PASSSEC),
 };
 
 static const struct opt_row ip6_rows[] = {
-	INT_EARLY(IPV6_V6ONLY),	    INT_EARLY(IPV6_FREEBIND),  INT_EARLY(IPV6_TRANSPARENT),
-	INT(IPV6_UNICAST_HOPS),	    INT(IPV6_MTU_DISCOVER),    INT(IPV6_RECVERR),
-	INT(IPV6_RECVPKTINFO),	    INT(IPV6_RECVHOPLIMIT),    INT(IPV6_RECVTCLASS),
-	INT(IPV6_TCLASS),	    INT(IPV6_RECVORIGDSTADDR), INT(IPV6_AUTOFLOWLABEL),
-	INT(IPV6_DONTFRAG),	    INT(IPV6_MINHOPCOUNT),     INT(IPV6_UNICAST_IF),
-	INT(IPV6_ADDR_PREFERENCES), INT(IPV6_RECVFRAGSIZE),    INT(IPV6_RECVERR_RFC4884),
+	INT_EARLY(IPV6_V6ONLY),
+	INT_EARLY(IPV6_FREEBIND),
+	INT_EARLY(IPV6_TRANSPARENT),
+	ROW(IPV6_FLOWINFO_SEND, 4, EARLY | SPARSE), /* connect(2) takes a label then */
+	INT(IPV6_UNICAST_HOPS),
+	INT(IPV6_MTU_DISCOVER),
+	INT(IPV6_TCLASS),
+	INT(IPV6_AUTOFLOWLABEL),
+	FLAG(IPV6_RECVERR),
+	FLAG(IPV6_RECVPKTINFO),
+	FLAG(IPV6_RECVHOPLIMIT),
+	FLAG(IPV6_RECVTCLASS),
+	FLAG(IPV6_RECVORIGDSTADDR),
+	FLAG(IPV6_RECVHOPOPTS),
+	FLAG(IPV6_RECVRTHDR),
+	FLAG(IPV6_RECVDSTOPTS),
+	FLAG(IPV6_RECVPATHMTU),
+	FLAG(IPV6_RECVFRAGSIZE),
+	FLAG(IPV6_RECVERR_RFC4884),
+	FLAG(IPV6_2292PKTINFO),
+	FLAG(IPV6_2292HOPOPTS),
+	FLAG(IPV6_2292DSTOPTS),
+	FLAG(IPV6_2292RTHDR),
+	FLAG(IPV6_2292HOPLIMIT),
+	FLAG(IPV6_FLOWINFO),
+	FLAG(IPV6_DONTFRAG),
+	FLAG(IPV6_MINHOPCOUNT),
+	FLAG(IPV6_UNICAST_IF),
+	FLAG(IPV6_ROUTER_ALERT_ISOLATE),
+	INT(IPV6_ADDR_PREFERENCES),
+	/* on all packets that are sent */
+	ROW(IPV6_HOPOPTS, VALUE_MAX, VARIABLE | SPARSE),
+	ROW(IPV6_RTHDRDSTOPTS, VALUE_MAX, VARIABLE | SPARSE),
+	ROW(IPV6_RTHDR, VALUE_MAX, VARIABLE | SPARSE),
+	ROW(IPV6_DSTOPTS, VALUE_MAX, VARIABLE | SPARSE),
 };
 
 /* Streams show values of these that nobody set. */
@@ -129,8 +172,8 @@ static const struct opt_row ip6_mcast_rows[] = {
 
 static const struct opt_row tcp_rows[] = {
 	INT(TCP_MAXSEG), /* what the owner set: of sockets without a connection */
-	INT(TCP_NODELAY),
-	INT(TCP_CORK),
+	FLAG(TCP_NODELAY),
+	FLAG(TCP_CORK),
 	INT(TCP_KEEPIDLE),
 	INT(TCP_KEEPINTVL),
 	INT(TCP_KEEPCNT),
@@ -138,25 +181,30 @@ static const struct opt_row tcp_rows[] = {
 	INT(TCP_LINGER2),
 	INT(TCP_DEFER_ACCEPT),
 	INT(TCP_WINDOW_CLAMP),
-	INT(TCP_USER_TIMEOUT),
+	FLAG(TCP_USER_TIMEOUT),
 	ROW(TCP_CONGESTION, 16, VARIABLE),
-	INT(TCP_THIN_LINEAR_TIMEOUTS),
+	FLAG(TCP_THIN_LINEAR_TIMEOUTS),
 	INT(TCP_NOTSENT_LOWAT),
-	INT(TCP_SAVE_SYN),
-	INT(TCP_FASTOPEN),
+	FLAG(TCP_SAVE_SYN),
+	FLAG(TCP_FASTOPEN),
 	INT_EARLY(TCP_FASTOPEN_CONNECT),
-	INT(TCP_FASTOPEN_NO_COOKIE),
-	INT(TCP_INQ),
+	ROW(TCP_FASTOPEN_KEY, 32, VARIABLE | SPARSE),
+	FLAG(TCP_FASTOPEN_NO_COOKIE),
+	FLAG(TCP_INQ),
+	FLAG(TCP_TX_DELAY),
+	INT(SK_TCP_RTO_MAX_MS),
+	INT(SK_TCP_RTO_MIN_US),
+	INT(SK_TCP_DELACK_MAX_US),
 };
 
 static const struct opt_row udp_rows[] = {
-	INT(UDP_CORK),	       INT(UDP_ENCAP),	 INT(UDP_NO_CHECK6_TX),
-	INT(UDP_NO_CHECK6_RX), INT(UDP_SEGMENT), INT(UDP_GRO),
+	FLAG(UDP_CORK),		FLAG(UDP_ENCAP),   FLAG(UDP_NO_CHECK6_TX),
+	FLAG(UDP_NO_CHECK6_RX), FLAG(UDP_SEGMENT), FLAG(UDP_GRO),
 };
 
 static const struct opt_row udplite_rows[] = {
-	INT(SK_UDPLITE_SEND_CSCOV),
-	INT(SK_UDPLITE_RECV_CSCOV),
+	FLAG(UDP_CORK),	   FLAG(UDP_ENCAP), FLAG(UDP_NO_CHECK6_TX),	FLAG(UDP_NO_CHECK6_RX),
+	FLAG(UDP_SEGMENT), FLAG(UDP_GRO),   INT(SK_UDPLITE_SEND_CSCOV), INT(SK_UDPLITE_RECV_CSCOV),
 };
 
 static const struct opt_row raw_rows[] = {
@@ -183,9 +231,18 @@ static const struct opt_row netlink_rows[] = {
 };
 
 static const struct opt_row packet_rows[] = {
-	INT_EARLY(PACKET_VERSION), INT_EARLY(PACKET_RESERVE), INT_EARLY(PACKET_VNET_HDR),
-	INT(PACKET_AUXDATA),	   INT(PACKET_ORIGDEV),	      INT(PACKET_LOSS),
-	INT(PACKET_TIMESTAMP),	   INT(PACKET_QDISC_BYPASS),  INT(SK_PACKET_IGNORE_OUTGOING),
+	INT_EARLY(PACKET_VERSION),
+	INT_EARLY(PACKET_RESERVE),
+	INT_EARLY(PACKET_VNET_HDR),
+	ROW(SK_PACKET_VNET_HDR_SZ, 4, EARLY | SPARSE),
+	INT(PACKET_AUXDATA),
+	INT(PACKET_ORIGDEV),
+	INT(PACKET_LOSS),
+	INT(PACKET_TIMESTAMP),
+	INT(PACKET_QDISC_BYPASS),
+	FLAG(PACKET_TX_HAS_OFF),
+	FLAG(SK_PACKET_COPY_THRESH),
+	INT(SK_PACKET_IGNORE_OUTGOING),
 };
 
 /* Which rows a socket has: 0 in a field matches all. */
@@ -269,16 +326,23 @@ static int add_opt(SockEntry *s, int level, int name, const void *value, size_t 
 	return 0;
 }
 
+static bool all_zero(const char *value, size_t len)
+{
+	return !len || (!value[0] && memcmp(value, value + 1, len - 1) == 0);
+}
+
 /* An option the kernel does not know or that this socket lacks has no value to keep. */
 static int dump_rows(const struct opt_table *t, int fd, SockEntry *s)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		char value[64];
+		char value[VALUE_MAX];
 		socklen_t len = t->rows[i].size;
 
 		if (getsockopt(fd, t->level, t->rows[i].name, value, &len) < 0)
 			continue;
 		if (!(t->rows[i].flags & VARIABLE) && len != t->rows[i].size)
+			continue;
+		if (t->rows[i].flags & SPARSE && all_zero(value, len))
 			continue;
 		if (add_opt(s, t->level, t->rows[i].name, value, len) < 0)
 			return -ENOMEM;
@@ -403,7 +467,7 @@ int opts_check(const FileEntry *file, const SockEntry *s)
 
 static int set_row(const FileEntry *file, const struct opt_row *row, const SockOptEntry *o, int fd)
 {
-	char now[64];
+	char now[VALUE_MAX];
 	socklen_t len = row->size;
 
 	if (getsockopt(fd, o->level, o->name, now, &len) == 0 && len == o->value.len &&

@@ -14,13 +14,20 @@
 /* include/uapi/asm-generic/socket.h, linux/in.h, linux/udp.h, linux/icmp.h, linux/if_packet.h of 6.18 */
 #define SK_SO_PASSPIDFD 76
 #define SK_SO_PASSRIGHTS 83
+#define SK_SO_RESERVE_MEM 73
+#define SK_SO_RCVPRIORITY 82
+#define SK_TCP_RTO_MAX_MS 44
+#define SK_TCP_RTO_MIN_US 45
+#define SK_TCP_DELACK_MAX_US 46
 #define SK_IP_LOCAL_PORT_RANGE 51
 #define SK_IP_RECVERR_RFC4884 26
 #define SK_UDPLITE_SEND_CSCOV 10
 #define SK_UDPLITE_RECV_CSCOV 11
 #define SK_ICMP_FILTER 1
 #define SK_ICMPV6_FILTER 1
+#define SK_PACKET_COPY_THRESH 7
 #define SK_PACKET_IGNORE_OUTGOING 23
+#define SK_PACKET_VNET_HDR_SZ 24
 
 union sk_addr {
 	struct sockaddr sa;

@@ -9,6 +9,7 @@
  * cannot be read, refused for the moment (-EAGAIN; the engine lets no new ones in when it begins again,
  * net_gate()).
  */
+#include <linux/net_tstamp.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 
@@ -143,6 +144,7 @@ static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t
 	opts_drop(t->sock, IPPROTO_TCP, TCP_WINDOW_CLAMP);
 	opts_drop(t->sock, IPPROTO_TCP, TCP_MAXSEG);
 	opts_drop(t->sock, IPPROTO_TCP, TCP_FASTOPEN_CONNECT); /* was for connect(2) */
+	opts_drop(t->sock, IPPROTO_TCP, TCP_FASTOPEN_KEY); /* of listening sockets */
 	if (d->opt->tcp_close)
 		return 0;
 	if (d->opt->tcp_established)
@@ -152,11 +154,22 @@ static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t
 	return -EOPNOTSUPP;
 }
 
+/* Time stamps of sent data can be numbered while there is a connection only; then there is nothing to stamp.
+ */
+static void drop_numbering(SockEntry *s, int fd)
+{
+	if (!(sk_int(fd, SOL_SOCKET, SO_TIMESTAMPING_OLD) & SOF_TIMESTAMPING_OPT_ID))
+		return;
+	opts_drop(s, SOL_SOCKET, SO_TIMESTAMPING_OLD);
+	opts_drop(s, SOL_SOCKET, SO_TIMESTAMPING_NEW);
+}
+
 static int dump_closed(struct dump *d, const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
 {
 	/* Where the owner set none, the size of the last connection is shown. */
 	if (sk_int(f->fd, IPPROTO_TCP, TCP_MAXSEG) == (int)info->tcpi_snd_mss)
 		opts_drop(t->sock, IPPROTO_TCP, TCP_MAXSEG);
+	drop_numbering(t->sock, f->fd);
 	return d->opt->tcp_close ? 0 : tcp_ended_dump(f, &t->ended);
 }
 
