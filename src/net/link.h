@@ -208,6 +208,8 @@ int sysctls_restore(struct rnet *n);
 int addrlabels_dump(struct net_dump *n);
 int addrlabels_restore(struct rnet *n);
 int mroute_survey(struct net_dump *n);
+/* bpf.c: refused: BPF programs attached to the namespace itself. */
+int netbpf_survey(struct net_dump *n);
 int tc_survey(struct net_dump *n);
 int tc_dump(struct net_dump *n);
 int tc_plan(struct rnet *n);

@@ -68,6 +68,8 @@ void sock_dump_done(struct dump *d)
 	map_done(&d->socks->asked);
 	free_values(&d->socks->connecting);
 	free_values(&d->socks->md5);
+	free_values(&d->socks->hidden);
+	map_done(&d->socks->groups);
 	map_done(&d->socks->md5_asked);
 	unix_collect_done(d->socks);
 	waiting_done(d->socks);

@@ -17,6 +17,7 @@
 #include "sock/inet.h"
 #include "sock/kinds.h"
 #include "sock/opts.h"
+#include "sock/reuse.h"
 #include "sock/sk.h"
 
 static bool inet_match(const struct file_desc *f)
@@ -69,6 +70,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 	int ret = opts_dump(d, f, &e->sock);
 
 	if (ret == 0 && e->sock->type == SOCK_DGRAM)
+		ret = reuse_dump(d, f, e->sock);
+	if (ret == 0 && e->sock->type == SOCK_DGRAM)
 		ret = check_corked(f);
 	if (ret == 0)
 		ret = inet_dump_addrs(f, &e->local, &e->has_local, &e->remote, &e->has_remote);
@@ -81,6 +84,11 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 	if (ret == 0 && e->sock->type == SOCK_RAW)
 		sk_warn_queue(f, "packets");
 	return ret;
+}
+
+static int inet_survey(struct dump *d, const struct file_desc *f)
+{
+	return sk_int(f->fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM ? reuse_survey(d, f) : 0;
 }
 
 static int inet_dump(struct dump *d, const struct file_desc *f, FileEntry *msg)
@@ -115,7 +123,7 @@ static int inet_deps(struct restore *r, const FileEntry *msg)
 	for (size_t i = 0; ok && i < e->n_groups; i++)
 		ok = mcast_ok(e->groups[i]);
 	if (ok)
-		return opts_check(msg, e->sock);
+		return opts_check(msg, e->sock) ?: reuse_deps(r, msg);
 	log_error("%s: the image has no sane internet socket here", file_entry_name(msg));
 	return -EBADMSG;
 }
@@ -180,13 +188,16 @@ static int inet_finish(struct restore *r, const FileEntry *msg, int fd)
 {
 	int err = inet_queue_fill(msg, fd);
 
-	return err < 0 ? err : opts_restore_late(r, msg, msg->inet->sock, fd);
+	if (err == 0)
+		err = opts_restore_late(r, msg, msg->inet->sock, fd);
+	return err < 0 ? err : reuse_restore(msg, msg->inet->sock, fd);
 }
 
 const struct file_ops inet_ops = {
 	.name = "internet socket",
 	.kind = FILE_ENTRY__KIND_INET,
 	.match = inet_match,
+	.survey = inet_survey,
 	.dump = inet_dump,
 	.deps = inet_deps,
 	.maker = inet_maker,

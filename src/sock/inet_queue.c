@@ -14,6 +14,7 @@
 #include "base/netns.h"
 #include "sock/inet.h"
 #include "sock/rawip.h"
+#include "sock/reuse.h"
 #include "sock/sk.h"
 
 struct queue_dump {
@@ -96,13 +97,11 @@ static int send_again(const InetEntry *e, const InetMsgEntry *m, int ns_sock)
 	return rawip_send_udp(ns_sock, &from, &to, packet, sizeof(*udp) + m->data.len);
 }
 
-int inet_queue_fill(const FileEntry *msg, int fd)
+static int fill(const FileEntry *msg, int fd)
 {
 	const InetEntry *e = msg->inet;
 	int roomy = 64 << 20;
 
-	if (!e->n_queue)
-		return 0;
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &roomy, sizeof(roomy));
 	for (size_t i = 0; i < e->n_queue; i++) {
 		int err = send_again(e, e->queue[i], fd);
@@ -112,4 +111,24 @@ int inet_queue_fill(const FileEntry *msg, int fd)
 					 sk_addr_text(e->queue[i]->from.data, e->queue[i]->from.len));
 	}
 	return 0;
+}
+
+int inet_queue_fill(const FileEntry *msg, int fd)
+{
+	const ReuseportEntry *group = msg->inet->sock->reuseport;
+	int err, end;
+
+	if (!msg->inet->n_queue)
+		return 0;
+	if (!group)
+		return fill(msg, fd);
+	err = reuse_choose(group, fd);
+	if (err == 0) {
+		err = fill(msg, fd);
+		end = reuse_set(group, fd);
+		err = err < 0 ? err : end;
+	}
+	return err < 0 ? log_errno(err, "%s: queue of a member of a group of SO_REUSEPORT",
+				   file_entry_name(msg))
+		       : 0;
 }

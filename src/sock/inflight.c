@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "sock/inet.h"
+#include "sock/iter.h"
 #include "sock/sk.h"
-#include "sock/tcp_iter.h"
 
 #define PATIENCE 8 /* attempts */
 #define STATES (1 << TCP_SYN_RECV | 1 << TCP_FIN_WAIT1 | 1 << TCP_CLOSING | 1 << TCP_LAST_ACK)
@@ -28,7 +28,7 @@ static int count(void *arg, const void *payload, size_t len)
 		return 0;
 	if (m->idiag_state == TCP_SYN_RECV)
 		n->opening++;
-	else if (m->idiag_wqueue > 1 || !tcp_iter_possible())
+	else if (m->idiag_wqueue > 1 || !iter_possible())
 		n->closing++; /* with nothing but its FIN it is dumped: tcp_orphan.c */
 	return 0;
 }

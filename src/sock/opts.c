@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "sock/opts.h"
+#include "sock/reuse.h"
 #include "sock/sk.h"
 
 enum { EARLY = 1, VARIABLE = 2, LAST = 4, SPARSE = 8 };
@@ -454,6 +455,10 @@ int opts_check(const FileEntry *file, const SockEntry *s)
 			continue;
 		log_error("%s: the image has an unknown socket option %u/%u of %zu bytes",
 			  file_entry_name(file), s->opts[i]->level, s->opts[i]->name, s->opts[i]->value.len);
+		return -EBADMSG;
+	}
+	if (s->reuseport && !reuse_ok(s->reuseport)) {
+		log_error("%s: the image has no sane group of SO_REUSEPORT here", file_entry_name(file));
 		return -EBADMSG;
 	}
 	if (s->has_filter && (!s->filter.len || s->filter.len % sizeof(struct sock_filter) ||

@@ -62,6 +62,7 @@ void sock_restore_done(struct restore *r)
 	}
 	map_done(&r->socks->recs);
 	free(r->socks->connecting);
+	free(r->socks->members);
 	image_messages_free(r->socks->orphans, r->socks->n_orphans);
 	image_messages_free(r->socks->waiting, r->socks->n_waiting);
 	free(r->socks);

@@ -46,6 +46,11 @@ struct sock_table {
 	struct map connecting; /* socket inode to its struct inet_diag_sockid, malloc()ed */
 	struct map md5; /* socket inode to the union sk_addr of its first TCP_MD5SIG key, malloc()ed */
 	struct map md5_asked; /* sockets for sock_diag by which they were looked for */
+	struct map hidden; /* socket inode to what hidden.c keeps, malloc()ed */
+	bool hidden_asked;
+	int hidden_err; /* why there is nothing */
+	struct map groups; /* of SO_REUSEPORT: kernel's group to the number it has in the image */
+	bool groups_said; /* that they are not shown */
 	struct map queues; /* file id to the UnixEntry that keeps its queue */
 	struct steward {
 		pid_t pid; /* 0: not needed yet */
@@ -69,6 +74,11 @@ struct sock_store {
 		int fd; /* borrowed of file/ */
 	} * connecting; /* connect(2) when the network is open again */
 	size_t n_connecting;
+	struct sock_member {
+		uint64_t place; /* group and index */
+		uint32_t id;
+	} * members; /* of groups of SO_REUSEPORT, in order */
+	size_t n_members;
 	ProtobufCMessage **orphans; /* TcpOrphansEntry of each network namespace */
 	size_t n_orphans;
 	ProtobufCMessage **waiting; /* TcpWaitingEntry */

@@ -17,6 +17,7 @@
 #include "sock/inet.h"
 #include "sock/kinds.h"
 #include "sock/opts.h"
+#include "sock/reuse.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
 #include "sock/waiting.h"
@@ -109,7 +110,7 @@ static int tcp_survey(struct dump *d, const struct file_desc *f)
 	    !d->opt->tcp_close && !d->opt->skip_in_flight)
 		return dump_obstacle(d, "%s: " WAITING_REFUSED, file_desc_name(f), info.tcpi_unacked,
 				     waiting_peers(d, fd));
-	return 0;
+	return reuse_survey(d, f);
 }
 
 static int dump_listening(struct dump *d, const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
@@ -131,7 +132,7 @@ static int dump_listening(struct dump *d, const struct file_desc *f, const struc
 			  waiting_peers(d, f->fd));
 		return -EOPNOTSUPP;
 	}
-	err = waiting_note(d, f, t->sock->net_ns_id);
+	err = waiting_note(d, f, t->sock);
 	if (err == -EAGAIN)
 		log_error("%s: %u connections wait to be accepted; try again or pass --skip-in-flight",
 			  file_desc_name(f), info->tcpi_unacked);
@@ -206,6 +207,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	}
 	err = opts_dump(d, f, &t->sock);
 	if (err == 0)
+		err = reuse_dump(d, f, t->sock);
+	if (err == 0)
 		err = inet_dump_addrs(f, &t->local, &local, &t->remote, &remote);
 	t->has_local = err == 0 && local;
 	t->has_remote = err == 0 && remote;
@@ -251,7 +254,7 @@ static int tcp_deps(struct restore *r, const FileEntry *msg)
 		   (!t->listening && !t->conn && !t->connecting && t->ended->unread.len <= MAX_UNREAD));
 
 	if (ok)
-		return opts_check(msg, t->sock);
+		return opts_check(msg, t->sock) ?: reuse_deps(r, msg);
 	log_error("%s: the image has no sane TCP socket here", file_entry_name(msg));
 	return -EBADMSG;
 }
@@ -336,7 +339,7 @@ static int tcp_finish(struct restore *r, const FileEntry *msg, int fd)
 	int err;
 
 	if (t->listening)
-		return 0;
+		return reuse_restore(msg, t->sock, fd);
 	err = is_connection(r, t) ? tcp_conn_finish(msg, t, fd) : 0;
 	if (err == 0)
 		err = opts_restore_late(r, msg, t->sock, fd);
@@ -346,7 +349,7 @@ static int tcp_finish(struct restore *r, const FileEntry *msg, int fd)
 		err = opts_restore_reuse(msg, t->sock, fd);
 	if (err == 0 && is_connection(r, t))
 		tcp_conn_room(t->conn, fd);
-	return err;
+	return err < 0 ? err : reuse_restore(msg, t->sock, fd);
 }
 
 const struct file_ops tcp_ops = {

@@ -22,8 +22,6 @@ struct tcp_iter_sock {
 	uint8_t pad[4];
 };
 
-/* Has this kernel type information at all? */
-bool tcp_iter_possible(void);
 /*
  * All of the network namespace @netns_fd to @fn, which may stop by a negative errno. -EOPNOTSUPP where
  * the kernel has no iterator, or other fields.

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "sock/inet.h"
 #include "sock/reqsk.h"
+#include "sock/reuse.h"
 #include "sock/sk.h"
 #include "sock/waiting.h"
 
@@ -178,6 +179,19 @@ static int take_all(struct ushering *u)
 	return ret;
 }
 
+/* Not where the program of its group sends it: it may choose anew each time. */
+static int put_there(const struct waiting_at *at, const TcpWaitingEntry *e)
+{
+	int err;
+
+	if (at->group)
+		(void)reuse_choose(at->group, at->fd);
+	err = reqsk_put(at->q, at->fd, e);
+	if (at->group)
+		(void)reuse_set(at->group, at->fd);
+	return err;
+}
+
 /* As it is now: where nothing is locked, more may have come. */
 static int put_back(const struct guest *g)
 {
@@ -187,7 +201,7 @@ static int put_back(const struct guest *g)
 	if (err < 0)
 		return err;
 	close(g->fd); /* in repair mode: silently */
-	return e ? reqsk_put(g->at->q, g->at->fd, e) : 0;
+	return e ? put_there(g->at, e) : 0;
 }
 
 static int put_all(const struct ushering *u)

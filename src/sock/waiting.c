@@ -111,7 +111,19 @@ static int space_of(struct waiting *w, uint32_t id, int fd, struct reqsk **ret)
 	return err;
 }
 
-int waiting_note(struct dump *d, const struct file_desc *f, uint32_t net_ns_id)
+static ReuseportEntry *copy_group(const ReuseportEntry *from)
+{
+	ReuseportEntry *e = malloc(sizeof(*e));
+
+	if (!e)
+		return NULL;
+	reuseport_entry__init(e);
+	e->index = from->index;
+	e->has_filter = sk_set_bytes(&e->filter, from->filter.data, from->filter.len) == 0;
+	return e;
+}
+
+int waiting_note(struct dump *d, const struct file_desc *f, const SockEntry *s)
 {
 	struct waiting *w;
 	struct reqsk *q;
@@ -125,13 +137,18 @@ int waiting_note(struct dump *d, const struct file_desc *f, uint32_t net_ns_id)
 	if (!w || !GROW(w->sockets, w->n_sockets))
 		return log_oom();
 	if (err >= 0)
-		err = space_of(w, net_ns_id, f->fd, &q);
+		err = space_of(w, s->net_ns_id, f->fd, &q);
 	if (err < 0) {
 		log_debug("%s: what waits there cannot be taken: %s", file_desc_name(f), strerror(-err));
 		return -EAGAIN;
 	}
-	w->sockets[w->n_sockets++] = (struct waiting_at){ f->id, f->fd, q };
-	return net_ns_id ? 0 : list_peers(d, f->fd, lock_peer, d);
+	w->sockets[w->n_sockets++] = (struct waiting_at){ .file_id = f->id, .fd = f->fd, .q = q };
+	if (s->reuseport && s->reuseport->has_filter) {
+		w->sockets[w->n_sockets - 1].group = copy_group(s->reuseport);
+		if (!w->sockets[w->n_sockets - 1].group)
+			return log_oom();
+	}
+	return s->net_ns_id ? 0 : list_peers(d, f->fd, lock_peer, d);
 }
 
 static void return_waiting(struct sock_table *t)
@@ -149,6 +166,9 @@ void waiting_done(struct sock_table *t)
 	return_waiting(t);
 	for (size_t i = 0; i < w->n_spaces; i++)
 		reqsk_close(w->spaces[i].q);
+	for (size_t i = 0; i < w->n_sockets; i++)
+		if (w->sockets[i].group)
+			reuseport_entry__free_unpacked(w->sockets[i].group, NULL);
 	free(w->spaces);
 	free(w->sockets);
 	free(w);

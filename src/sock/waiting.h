@@ -14,6 +14,7 @@ struct waiting {
 		uint32_t file_id;
 		int fd; /* of the struct file_desc */
 		struct reqsk *q; /* of its namespace, borrowed */
+		ReuseportEntry *group; /* its place in a group with a program; NULL */
 	} * sockets; /* that listen */
 	size_t n_sockets;
 	struct waiting_ns {
@@ -28,7 +29,7 @@ struct waiting {
  * Connections wait at the listening socket @f: they are to be taken. -EAGAIN: they cannot be, it must
  * accept them first.
  */
-int waiting_note(struct dump *d, const struct file_desc *f, uint32_t net_ns_id);
+int waiting_note(struct dump *d, const struct file_desc *f, const SockEntry *s);
 void waiting_done(struct sock_table *t);
 /* "10.0.3.1:4711, 10.0.3.1:4712 ...": who waits there; in a static buffer. */
 const char *waiting_peers(struct dump *d, int fd);

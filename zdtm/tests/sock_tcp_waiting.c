@@ -3,23 +3,25 @@
 /* restore: --tcp-established */
 /*
  * TCP connections that nobody has accepted: with and without data, more than a segment, half closed by
- * the peer; IPv4, IPv6 and IPv4 at a socket for both; at several listening sockets of one port. They are
+ * the peer; IPv4, IPv6 and IPv4 at a socket for both; at several listening sockets of one port, with a
+ * program that chooses by chance and without one. They are
  * accepted where they waited and in their order, and go on in both directions.
  */
 #include "sockets.h"
 
+#include <linux/filter.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 
 #define EACH 6 /* connections of each kind of listening socket */
-#define LISTENERS 5
+#define LISTENERS 7
 #define MORE 100000
 
 static const struct kind {
 	int domain, client;
 } kinds[LISTENERS] = {
 	{ AF_INET, AF_INET }, { AF_INET6, AF_INET6 }, { AF_INET6, AF_INET },
-	{ AF_INET, AF_INET }, { AF_INET, AF_INET },
+	{ AF_INET, AF_INET }, { AF_INET, AF_INET },   { AF_INET, AF_INET }, { AF_INET, AF_INET },
 };
 
 static struct conn {
@@ -143,15 +145,28 @@ static void reset_one(int port)
 	close(fd);
 }
 
+static void choose_by_chance(int l)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned int)SKF_AD_OFF + SKF_AD_RANDOM),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 1),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	const struct sock_fprog prog = { 3, code };
+
+	if (setsockopt(l, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)))
+		pfail("SO_ATTACH_REUSEPORT_CBPF");
+}
+
 static void listen_all(int ports[LISTENERS])
 {
 	for (int i = 0; i < LISTENERS; i++) {
 		listeners[i] = xsocket(kinds[i].domain, SOCK_STREAM, 0);
-		if (i >= LISTENERS - 2)
+		if (i >= LISTENERS - 4)
 			set_int(listeners[i], SOL_SOCKET, SO_REUSEPORT, 1);
 		set_int(listeners[i], SOL_SOCKET, SO_REUSEADDR, 1);
 		set_int(listeners[i], SOL_SOCKET, SO_KEEPALIVE, 1);
-		ports[i] = any_port(listeners[i], kinds[i].domain, i == LISTENERS - 1 ? ports[i - 1] : 0);
+		ports[i] = any_port(listeners[i], kinds[i].domain, i == LISTENERS - 1 || i == LISTENERS - 3 ? ports[i - 1] : 0);
 		xlisten(listeners[i], 100);
 	}
 }
@@ -200,6 +215,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 	listen_all(ports);
+	choose_by_chance(listeners[LISTENERS - 1]);
 	for (int i = 0; i < EACH; i++)
 		for (int l = 0; l < LISTENERS; l++)
 			connect_one(l, ports[l], i);

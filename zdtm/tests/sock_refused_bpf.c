@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An eBPF program that chooses in groups of SO_REUSEPORT, and one of the namespace, are refused by name. */
+/* modes: ns */
+/* refuse: an eBPF program ( */
+/* refuse: chooses in its group of SO_REUSEPORT, and cannot be read back; detach it */
+/* refuse: has a BPF program (flow dissector, id */
+#include "sockets.h"
+
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+
+static int load(int type)
+{
+	const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K },
+					 { .code = BPF_JMP | BPF_EXIT } };
+	union bpf_attr attr = { .prog_type = type,
+				.insn_cnt = 2,
+				.insns = (unsigned long)code,
+				.license = (unsigned long)"GPL" };
+	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	if (fd < 0)
+		pfail("BPF_PROG_LOAD");
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	int l = xsocket(AF_INET, SOCK_STREAM, 0), u = xsocket(AF_INET, SOCK_DGRAM, 0), prog;
+	union bpf_attr attr = { 0 };
+
+	test_init(argc, argv);
+	set_int(l, SOL_SOCKET, SO_REUSEPORT, 1);
+	set_int(u, SOL_SOCKET, SO_REUSEPORT, 1);
+	xbind_loopback(u, AF_INET);
+	xbind_loopback(l, AF_INET);
+	xlisten(l, 3);
+	prog = load(BPF_PROG_TYPE_SOCKET_FILTER);
+	set_int(l, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog);
+	set_int(u, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog);
+	close(prog);
+	prog = load(BPF_PROG_TYPE_FLOW_DISSECTOR);
+	attr.attach_bpf_fd = prog;
+	attr.attach_type = BPF_FLOW_DISSECTOR;
+	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)))
+		pfail("BPF_PROG_ATTACH");
+	close(prog);
+	test_daemon();
+	test_waitsig();
+	if (tcp_state(l) != TCP_LISTEN)
+		fail("another socket");
+	pass();
+}
