@@ -2,7 +2,7 @@
 /*
  * What no system call tells of a socket: read by a BPF iterator over the coordinator's own descriptors
  * (iter.h), once for all of them, when the first is asked for. That takes the kernel's type information
- * apart, some 40 ms: only for sockets that may have something to hide.
+ * apart, some 10 ms: only for sockets that may have something to hide.
  */
 #pragma once
 

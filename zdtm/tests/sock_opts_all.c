@@ -20,12 +20,15 @@ struct set {
 	const void *value;
 };
 
-#define INT(level, name, value)                            \
-	{                                                  \
-		level, name, sizeof(int), &(const int){ value } \
+#define INT(level, name, value)                        \
+	{                                              \
+		level, name, sizeof(int), &(const int) \
+		{                                      \
+			value                          \
+		}                                      \
 	}
-#define BYTES(level, name, v)                 \
-	{                                     \
+#define BYTES(level, name, v)                \
+	{                                    \
 		level, name, sizeof(v), &(v) \
 	}
 
@@ -196,16 +199,27 @@ static const int levels[] = { SOL_SOCKET,      IPPROTO_IP,     IPPROTO_IPV6, IPP
 
 /* Not options: they tell of this one socket, or of what passes. */
 static const int passing[][2] = {
-	{ SOL_SOCKET, SO_COOKIE },	{ SOL_SOCKET, SO_MEMINFO },	  { SOL_SOCKET, SO_PEERCRED },
-	{ SOL_SOCKET, SO_NETNS_COOKIE }, { SOL_SOCKET, SO_INCOMING_CPU }, { IPPROTO_TCP, TCP_INFO },
-	{ IPPROTO_TCP, TCP_TIMESTAMP }, { IPPROTO_TCP, TCP_QUICKACK },	  { SOL_PACKET, 6 /* PACKET_STATISTICS */ },
+	{ SOL_SOCKET, SO_COOKIE },
+	{ SOL_SOCKET, SO_MEMINFO },
+	{ SOL_SOCKET, SO_PEERCRED },
+	{ SOL_SOCKET, SO_NETNS_COOKIE },
+	{ SOL_SOCKET, SO_INCOMING_CPU },
+	{ IPPROTO_TCP, TCP_INFO },
+	{ IPPROTO_TCP, TCP_TIMESTAMP },
+	{ IPPROTO_TCP, TCP_QUICKACK },
+	{ SOL_PACKET, 6 /* PACKET_STATISTICS */ },
 };
 
 static const int kinds[KINDS][3] = {
-	{ AF_INET, SOCK_STREAM, 0 },	   { AF_INET6, SOCK_STREAM, 0 },
-	{ AF_INET, SOCK_DGRAM, 0 },	   { AF_INET6, SOCK_DGRAM, 0 },
-	{ AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE }, { AF_INET, SOCK_RAW, IPPROTO_ICMP },
-	{ AF_INET6, SOCK_RAW, IPPROTO_ICMPV6 }, { AF_INET6, SOCK_RAW, 253 }, { AF_NETLINK, SOCK_RAW, 0 },
+	{ AF_INET, SOCK_STREAM, 0 },
+	{ AF_INET6, SOCK_STREAM, 0 },
+	{ AF_INET, SOCK_DGRAM, 0 },
+	{ AF_INET6, SOCK_DGRAM, 0 },
+	{ AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE },
+	{ AF_INET, SOCK_RAW, IPPROTO_ICMP },
+	{ AF_INET6, SOCK_RAW, IPPROTO_ICMPV6 },
+	{ AF_INET6, SOCK_RAW, 253 },
+	{ AF_NETLINK, SOCK_RAW, 0 },
 	{ AF_UNIX, SOCK_STREAM, 0 },
 };
 
@@ -246,7 +260,8 @@ static int compare(int sock)
 			read_one(socks[sock], levels[l], name, &now);
 			if (memcmp(&now, was, sizeof(now)) == 0)
 				continue;
-			test_msg("socket %d option %d/%d: %u bytes %02x%02x%02x%02x, was %u bytes %02x%02x%02x%02x\n",
+			test_msg("socket %d option %d/%d: %u bytes %02x%02x%02x%02x, was %u bytes "
+				 "%02x%02x%02x%02x\n",
 				 sock, levels[l], name, now.len, now.value[0], now.value[1], now.value[2],
 				 now.value[3], was->len, was->value[0], was->value[1], was->value[2],
 				 was->value[3]);
@@ -259,7 +274,8 @@ static int compare(int sock)
 static int is_multicast(const struct set *s)
 {
 	return (s->level == IPPROTO_IP && (s->name == IP_MULTICAST_LOOP || s->name == IP_MULTICAST_ALL)) ||
-	       (s->level == IPPROTO_IPV6 && (s->name == IPV6_MULTICAST_LOOP || s->name == IPV6_MULTICAST_ALL));
+	       (s->level == IPPROTO_IPV6 &&
+		(s->name == IPV6_MULTICAST_LOOP || s->name == IPV6_MULTICAST_ALL));
 }
 
 static void set_all(int fd, int used[N_SETS])

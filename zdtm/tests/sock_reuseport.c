@@ -18,8 +18,9 @@ enum { UDP4, UDP6, TCP4, TCP6, PLAIN };
 static struct group {
 	int domain, type, port, fds[MEMBERS], order[MEMBERS];
 } groups[GROUPS] = {
-	[UDP4] = { AF_INET, SOCK_DGRAM }, [UDP6] = { AF_INET6, SOCK_DGRAM },   [TCP4] = { AF_INET, SOCK_STREAM },
-	[TCP6] = { AF_INET6, SOCK_STREAM }, [PLAIN] = { AF_INET, SOCK_DGRAM },
+	[UDP4] = { AF_INET, SOCK_DGRAM },  [UDP6] = { AF_INET6, SOCK_DGRAM },
+	[TCP4] = { AF_INET, SOCK_STREAM }, [TCP6] = { AF_INET6, SOCK_STREAM },
+	[PLAIN] = { AF_INET, SOCK_DGRAM },
 };
 static int late[3], late_port, senders[MEMBERS];
 

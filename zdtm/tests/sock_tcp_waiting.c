@@ -20,8 +20,8 @@
 static const struct kind {
 	int domain, client;
 } kinds[LISTENERS] = {
-	{ AF_INET, AF_INET }, { AF_INET6, AF_INET6 }, { AF_INET6, AF_INET },
-	{ AF_INET, AF_INET }, { AF_INET, AF_INET },   { AF_INET, AF_INET }, { AF_INET, AF_INET },
+	{ AF_INET, AF_INET }, { AF_INET6, AF_INET6 }, { AF_INET6, AF_INET }, { AF_INET, AF_INET },
+	{ AF_INET, AF_INET }, { AF_INET, AF_INET },   { AF_INET, AF_INET },
 };
 
 static struct conn {
@@ -166,7 +166,8 @@ static void listen_all(int ports[LISTENERS])
 			set_int(listeners[i], SOL_SOCKET, SO_REUSEPORT, 1);
 		set_int(listeners[i], SOL_SOCKET, SO_REUSEADDR, 1);
 		set_int(listeners[i], SOL_SOCKET, SO_KEEPALIVE, 1);
-		ports[i] = any_port(listeners[i], kinds[i].domain, i == LISTENERS - 1 || i == LISTENERS - 3 ? ports[i - 1] : 0);
+		ports[i] = any_port(listeners[i], kinds[i].domain,
+				    i == LISTENERS - 1 || i == LISTENERS - 3 ? ports[i - 1] : 0);
 		xlisten(listeners[i], 100);
 	}
 }
