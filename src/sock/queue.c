@@ -54,6 +54,28 @@ static int set_offset(struct walk *w, int off)
 	return setsockopt(w->fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off)) < 0 ? -errno : 0;
 }
 
+int sk_peek_off(int fd)
+{
+	int off = -1;
+	socklen_t len = sizeof(off);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len) < 0 ? -1 : off;
+}
+
+/* TCP has offsets since Linux 6.9. */
+ssize_t sk_peek(int fd, void *buf, size_t len)
+{
+	const int none = -1, off = sk_peek_off(fd);
+	ssize_t n;
+
+	if (off >= 0 && setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none)) < 0)
+		return -errno;
+	n = RET_NERRNO(recv(fd, buf, len, MSG_PEEK | MSG_DONTWAIT));
+	if (off >= 0 && setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off)) < 0)
+		return -errno;
+	return n;
+}
+
 /* The message at the current offset, whole: 1, or 0 when there is none. */
 static int peek_whole(struct walk *w, int off, ssize_t *ret_len)
 {
@@ -122,14 +144,12 @@ static int walk_head(struct walk *w, sk_queue_fn fn, void *arg)
 int sk_queue_walk(int fd, bool stream, sk_queue_fn fn, void *arg)
 {
 	_cleanup_free_ struct walk *w = calloc(1, sizeof(*w));
-	int total = 0, old = -1, ret;
-	socklen_t optlen = sizeof(old);
+	int total = 0, old = sk_peek_off(fd), ret;
 
 	if (!w)
 		return -ENOMEM;
 	if (ioctl(fd, FIONREAD, &total) < 0)
 		total = 0;
-	getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &old, &optlen);
 	w->fd = fd;
 	w->stream = stream;
 	w->size = MAX(total, 4096);

@@ -156,3 +156,8 @@ void sk_warn_queue(const struct file_desc *f, const char *what);
  */
 typedef int (*sk_queue_fn)(void *arg, struct msghdr *m, size_t len);
 int sk_queue_walk(int fd, bool stream, sk_queue_fn fn, void *arg);
+/* The first @len bytes of a stream's queue, not taken, wherever its SO_PEEK_OFF is; how many, or negative
+ * errno. */
+ssize_t sk_peek(int fd, void *buf, size_t len);
+/* SO_PEEK_OFF; negative: there is none. */
+int sk_peek_off(int fd);

@@ -23,7 +23,7 @@
 struct steward_note {
 	_Atomic unsigned int n;
 	struct {
-		int fd, reuse;
+		int fd, reuse, peek_off;
 	} conns[MAX_CONNS];
 };
 
@@ -36,8 +36,13 @@ static void steward_main(int pipe, struct steward_note *note)
 		signal(sig, SIG_IGN);
 	while (read(pipe, &byte, 1) < 0 && errno == EINTR)
 		;
-	for (unsigned int i = 0; i < atomic_load(&note->n); i++)
-		(void)tcp_leave_repair(note->conns[i].fd, note->conns[i].reuse);
+	for (unsigned int i = 0; i < atomic_load(&note->n); i++) {
+		int fd = note->conns[i].fd, off = note->conns[i].peek_off;
+
+		(void)tcp_leave_repair(fd, note->conns[i].reuse);
+		if (off >= 0)
+			setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off));
+	}
 	_exit(0);
 }
 
@@ -84,6 +89,7 @@ int steward_note(struct dump *d, int fd, int reuse)
 		return 0;
 	t->steward.note->conns[n].fd = fd;
 	t->steward.note->conns[n].reuse = reuse;
+	t->steward.note->conns[n].peek_off = sk_peek_off(fd);
 	atomic_store(&t->steward.note->n, n + 1);
 	return 0;
 }

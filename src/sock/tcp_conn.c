@@ -58,10 +58,10 @@ static int read_queue(int fd, int queue, uint32_t len, uint32_t *ret_seq, Protob
 	if (!ret->data)
 		return -ENOMEM;
 	if (len) {
-		ssize_t n = recv(fd, ret->data, len, MSG_PEEK | MSG_DONTWAIT);
+		ssize_t n = sk_peek(fd, ret->data, len);
 
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		done = n;
 	}
 	ret->len = done;
@@ -336,6 +336,15 @@ int tcp_conn_negotiate(int fd, const TcpConnEntry *c)
 	return c->has_timestamp ? tcp_set_int(fd, TCP_TIMESTAMP, c->timestamp) : 0;
 }
 
+/*
+ * connect(2) chooses a scale for the window it will promise, which stays where none was agreed on, unknown to
+ * the peer. To a window that needs none it gives none.
+ */
+static int avoid_scale(const TcpConnEntry *c, int fd)
+{
+	return c->options & TCPI_OPT_WSCALE ? 0 : tcp_set_int(fd, TCP_WINDOW_CLAMP, UINT16_MAX);
+}
+
 static int connect_silently(const FileEntry *msg, const TcpEntry *t, int fd)
 {
 	const TcpConnEntry *c = t->conn;
@@ -345,6 +354,8 @@ static int connect_silently(const FileEntry *msg, const TcpEntry *t, int fd)
 		err = tcp_set_seq(fd, TCP_SEND_QUEUE, c->snd_seq - c->snd_queue.len);
 	if (err == 0)
 		err = tcp_set_seq(fd, TCP_RECV_QUEUE, c->rcv_seq - c->rcv_queue.len);
+	if (err == 0)
+		err = avoid_scale(c, fd);
 	if (err < 0)
 		return log_errno(err, "%s: TCP repair mode", file_entry_name(msg));
 	if (bind(fd, (struct sockaddr *)t->local.data, t->local.len) < 0)

@@ -33,9 +33,9 @@ static int read_unread(const struct file_desc *f, ProtobufCBinaryData *ret)
 	if (!ret->data)
 		return -ENOMEM;
 	if (len)
-		n = recv(f->fd, ret->data, (size_t)len, MSG_PEEK | MSG_DONTWAIT);
+		n = sk_peek(f->fd, ret->data, (size_t)len);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	ret->len = (size_t)n;
 	return n == len ? 0 : -EPROTO;
 }
