@@ -33,6 +33,14 @@ const char *netlock_table_name(char buf[NETLOCK_NAME_MAX])
 	return buf;
 }
 
+bool netlock_is_ours(const char *table)
+{
+	char ours[NETLOCK_NAME_MAX];
+	const char *rest = startswith(table, netlock_table_name(ours));
+
+	return rest && (!*rest || streq(rest, NETLOCK_GATE));
+}
+
 static void batch_chain_rules(struct batch *b, const char *chain)
 {
 	struct nftnl_rule *r;

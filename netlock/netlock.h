@@ -77,6 +77,8 @@ int netlock_close(struct netlock_ns *l);
  * this it stays until that process is gone too, or we unlock.
  */
 int netlock_fd(const struct netlock_ns *l);
-/* "ctcr-PID" of this process in @buf: the table a dump of the namespace's own rules must skip. */
+/* "ctcr-PID" of this process in @buf. */
 #define NETLOCK_NAME_MAX 32
 const char *netlock_table_name(char buf[NETLOCK_NAME_MAX]);
+/* Lock or gate of this process: tables that a dump of the namespace's own rules must skip. */
+bool netlock_is_ours(const char *table);

@@ -334,6 +334,10 @@ static int stage_become(void *ctx)
 		ret = files_finish(r);
 	if (ret >= 0)
 		ret = sock_restore_orphans(r);
+	if (ret >= 0)
+		ret = net_restore_filters(r);
+	if (ret >= 0)
+		sock_drain_netlink(r);
 	for (size_t i = 0; ret >= 0 && i < r->n_tasks; i++)
 		if (r->tasks[i].hand)
 			ret = mem_finish(r, &r->tasks[i]);
@@ -395,6 +399,7 @@ static int stage_release(void *ctx)
 		(void)run_scripts(c, "network-unlock", true);
 	net_unlock(c->lock);
 	c->lock = NULL;
+	sock_forget_own_news(&c->r);
 	(void)net_unhold(&c->r);
 	sock_connect(&c->r);
 	(void)run_scripts(c, "pre-resume", false);

@@ -36,6 +36,11 @@ int net_plan(struct restore *r); /* bridges of --veth-pair exist, names are free
 int net_restore_links(struct restore *r, struct rtask *t);
 int net_restore_config(struct restore *r, struct rtask *t); /* addresses, up, routes ... */
 int net_settle(struct restore *r); /* all namespaces are there, no socket yet */
+/*
+ * When all sockets are made, and before it is unlocked: the container's own packet filters and tracked
+ * connections. What was said to its sockets over the loopback device is no business of theirs.
+ */
+int net_restore_filters(struct restore *r);
 int net_finish(struct restore *r); /* after unlock: tell switches and peers (gratuitous ARP, NA) */
 int net_undo(struct restore *r); /* a failed restore, before it is unlocked: links down, host ends removed */
 /* Was it changed by --ip? Then @addr (4 or 16 bytes) becomes what it is now. */

@@ -82,15 +82,6 @@ static int add_message(struct net_dump *n, const struct nft_kind *k, const struc
 	return bytes_copy(&e->payload, mnl_nlmsg_get_payload(h), mnl_nlmsg_get_payload_len(h));
 }
 
-static bool is_our_lock(const char *table)
-{
-	char ours[NETLOCK_NAME_MAX];
-
-	const char *rest = startswith(table, netlock_table_name(ours));
-
-	return rest && (!*rest || streq(rest, NETLOCK_GATE));
-}
-
 static void warn_owner(const struct nft_kind *k, const struct nlattr *const *tb, const char *table)
 {
 	if (k->new == NFT_MSG_NEWTABLE && tb[NFTA_TABLE_FLAGS] &&
@@ -112,7 +103,7 @@ static int dump_answers(struct net_dump *n, const struct nft_kind *k, const stru
 		table = rtnl_str(tb[ATTR_TABLE]);
 		if (ret < 0 || !table)
 			return -EBADMSG;
-		if (is_our_lock(table))
+		if (netlock_is_ours(table))
 			continue;
 		warn_owner(k, tb, table);
 		ret = add_message(n, k, list->v[i]);

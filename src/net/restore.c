@@ -169,9 +169,9 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore,    ipset_restore,  nft_restore,      xtables_restore,	  tc_restore,
-		links_up,	    addrs_restore,  nexthops_restore, routes_restore,	  rules_restore,
-		neighbours_restore, groups_restore, maddrs_restore,   addrlabels_restore, conntrack_restore,
+		sysctls_restore,    ipset_restore,    tc_restore,     links_up,
+		addrs_restore,	    nexthops_restore, routes_restore, rules_restore,
+		neighbours_restore, groups_restore,   maddrs_restore, addrlabels_restore,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);
@@ -181,6 +181,18 @@ int net_restore_config(struct restore *r, struct rtask *t)
 	for (size_t i = 0; i < ARRAY_SIZE(parts) && ret == 0; i++)
 		ret = parts[i](n);
 	n->configured = ret == 0;
+	return ret;
+}
+
+int net_restore_filters(struct restore *r)
+{
+	static int (*const parts[])(struct rnet * n) = { nft_restore, xtables_restore, conntrack_restore };
+	int ret = 0;
+
+	for (size_t i = 0; r->net && i < r->net->n_nets; i++)
+		for (size_t j = 0; j < ARRAY_SIZE(parts) && ret == 0; j++)
+			if (r->net->nets[i].configured)
+				ret = parts[j](&r->net->nets[i]);
 	return ret;
 }
 

@@ -3,15 +3,18 @@
  * Netlink sockets, netlink(7).
  *
  * Shown by the kernel: port id, groups, options. Refused for the moment (-EAGAIN): unread messages,
- * which cannot be queued again. Lost: the place in a dump that is being read message by message,
- * which shows as unread messages too.
+ * which cannot be queued again; those about our own lock are not counted (netlink_news.c). Lost: the place in
+ * a dump that is being read message by message, which shows as unread messages too.
  */
 #include <linux/netlink.h>
 
 #include "base/log.h"
+#include "file/file.h"
 #include "sock/kinds.h"
+#include "sock/netlink.h"
 #include "sock/opts.h"
 #include "sock/sk.h"
+#include "sock/sock.h"
 
 #define MAX_GROUPS 4096
 
@@ -61,6 +64,7 @@ static int dump_entry(struct dump *d, const struct file_desc *f, NetlinkEntry *n
 	char byte;
 	int err;
 
+	netlink_forget_own(f->fd);
 	if (recv(f->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) >= 0) {
 		log_error("%s: has unread netlink messages; try again", file_desc_name(f));
 		return -EAGAIN;
@@ -154,6 +158,15 @@ static int netlink_finish(struct restore *r, const FileEntry *msg, int fd)
 {
 	drain(fd);
 	return opts_restore_late(r, msg, msg->netlink->sock, fd);
+}
+
+void sock_drain_netlink(struct restore *r)
+{
+	const FileEntry *msg;
+
+	for (uint32_t id = 1; (msg = files_entry(r, id)); id++)
+		if (msg->kind_case == FILE_ENTRY__KIND_NETLINK && !file_inherited(r, msg))
+			drain(files_get(r, id));
 }
 
 const struct file_ops netlink_ops = {

@@ -23,6 +23,10 @@ int sock_dump_orphans(struct dump *d);
 int sock_load(struct restore *r);
 /* When the sockets are finished, network still locked. */
 int sock_restore_orphans(struct restore *r);
+/* When nothing of the networks is to be made any more: what netlink sockets have heard of it is forgotten. */
+void sock_drain_netlink(struct restore *r);
+/* The same of our own tables, after the unlock. */
+void sock_forget_own_news(struct restore *r);
 /* After the unlock, before the tasks run: connections that were being made are begun again. */
 void sock_connect(struct restore *r);
 /* The kill is on its way: who is in repair mode stays so, should we die. */

@@ -454,6 +454,48 @@ case_own_filter() {
 	peer_ok watch
 }
 
+# A filter that looks at no state, takes nothing from addresses of others on the loopback device, and a port that
+# is redirected: what is said to its sockets when they are made is no business of theirs.
+case_strict_filter() {
+	local before
+	begin
+	in_net nft -f - <<-END || skip "no nft"
+		table inet own {
+			chain in {
+				type filter hook input priority 0; policy drop;
+				iif lo ip saddr 127.0.0.0/8 accept
+				iifname eth0 tcp dport { $PORT, $((PORT + 1)) } accept
+				meta l4proto { icmp, ipv6-icmp } accept
+			}
+			chain out {
+				type filter hook output priority 0; policy drop;
+				oifname eth0 tcp sport { $PORT, $((PORT + 1)) } accept
+				meta l4proto { icmp, ipv6-icmp } accept
+			}
+			chain nat {
+				type nat hook prerouting priority dstnat;
+				tcp dport $((PORT + 1)) redirect to :$PORT
+			}
+		}
+	END
+	before=$(in_net nft list ruleset)
+	for p in $PORT $((PORT + 1)); do
+		peer closed-by-it "it$p" "$IP" "$p"
+		peer_moves "it$p"
+		peer closed-by-us "us$p" "$IP" "$p"
+		peer_moves "us$p"
+		peer stream "s$p" "$IP" "$p"
+	done
+	for t in 0 1; do
+		peer_moves "it$PORT"
+		peer_moves "it$((PORT + 1))"
+		away $t
+	done
+	for p in $PORT $((PORT + 1)); do peer_ok "us$p" "it$p" "s$p"; done
+	[ "$(in_net nft list ruleset)" = "$before" ] || fail "the ruleset is $(in_net nft list ruleset), it was $before"
+	peer_ok watch
+}
+
 # The same by the legacy iptables.
 case_own_filter_legacy() {
 	local before f
