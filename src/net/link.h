@@ -183,7 +183,10 @@ void net_lock_forget(struct net_store *s);
 struct rnet *rnet_find(const struct restore *r, uint32_t ns_id);
 
 int addrs_dump(struct net_dump *n);
-int addrs_plan(struct restore *r, struct rnet *n); /* --ip, and the checks */
+int addrs_plan(struct restore *r, struct rnet *n); /* the checks, and --ip */
+int readdress(struct restore *r, struct rnet *n); /* --ip */
+/* The host's own: IFA_LOCAL, or IFA_ADDRESS where there is no peer. */
+const ProtobufCBinaryData *own_address(const AddrEntry *m);
 int addrs_restore(struct rnet *n);
 bool addr_same_network(const uint8_t *a, const uint8_t *b, uint32_t len);
 int addr_parse_text(const char *text, int *ret_family, uint8_t ret_addr[16], uint32_t *ret_len);

@@ -13,8 +13,17 @@
 int route_edit(const void *data, size_t len, struct rtnl_req *q);
 /* It needs other routes to exist first: it goes by a gateway or a nexthop object. */
 bool route_has_gateway(const void *data, size_t len);
-/* Where route @b by link @oif has its gateway of that family; NULL if it has none, or several. */
-uint8_t *route_gateway(const ProtobufCBinaryData *b, uint32_t oif, int family);
+/*
+ * @fn on each gateway of that family by which route @b leaves by link @oif, of all its hops; it may change
+ * it. > 0 if one call said so, the first error, or 0. The other one: of a nexthop object.
+ */
+typedef int (*gateway_fn)(void *arg, uint8_t *gateway);
+int route_gateways(const ProtobufCBinaryData *b, uint32_t oif, int family, gateway_fn fn, void *arg);
+int nexthop_gateway(const ProtobufCBinaryData *b, uint32_t oif, int family, gateway_fn fn, void *arg);
+/* Hops of a multipath route that equal one before them, but for their weight, are taken out. */
+void route_merge_hops(ProtobufCBinaryData *b);
+/* The kernel's own IPv6 route to @prefix/@len on the link @oif is taken out. */
+void route_drop_network(NetEntry *net, const uint8_t *prefix, uint32_t len, uint32_t oif);
 /* Where in the image the IPv6 route @prefix/@len of the link @oif comes; SIZE_MAX if it is not there. */
 size_t route_rank(const NetEntry *m, const uint8_t *prefix, uint8_t len, uint32_t oif);
 /* Payload of RTM_NEWNEXTHOP. */

@@ -145,6 +145,74 @@ case_moved_in() {
 	ip link del "n$LAB"
 }
 
+# Routes with several hops and nexthop objects follow --ip as plain routes do: by the new gateway, from the new
+# address. Hops by other links, and those that the new network reaches, stay.
+case_other_network_hops() {
+	local pid
+	begin
+	pid=$(lxc-info -n "$CT" -p -H)
+	nsenter -t "$pid" -n sh -e <<-END
+		ip -4 addr flush dev eth0
+		ip addr add $NET.240/24 dev eth0
+		ip addr add fd00:87::5/64 dev eth0 nodad
+		ip link add mv0 link eth0 address 02:00:00:00:87:01 type macvlan mode bridge
+		ip link set mv0 up
+		ip addr add 10.89.0.1/24 dev mv0
+		ip addr add fd00:89::1/64 dev mv0 nodad
+		ip route add 10.50.0.0/16 src $NET.240 \
+			nexthop via $NET.4 dev eth0 weight 2 nexthop via 10.89.0.4 dev mv0 nexthop via $NET.5 dev eth0
+		ip route add 10.51.0.0/16 nexthop via $NET.4 dev eth0 nexthop via $NET.5 dev eth0
+		ip route add 10.52.0.0/16 nexthop via inet6 fd00:87::4 dev eth0 nexthop via 10.89.0.4 dev mv0
+		ip -6 route add fd00:50::/64 \
+			nexthop via fd00:87::4 dev eth0 nexthop via fd00:89::4 dev mv0 nexthop via fd00:87::5:5 dev eth0
+		ip nexthop add id 5 via $NET.4 dev eth0
+		ip nexthop add id 6 via 10.89.0.4 dev mv0
+		ip nexthop add id 7 group 5,2/6
+		ip route add 10.53.0.0/16 nhid 7
+		ip nexthop add id 8 via fd00:87::4 dev eth0
+		ip -6 route add fd00:53::/64 nhid 8
+		ip route add 10.54.0.0/16 nhid 8
+	END
+	lab_dump "$DIR/img"
+	restore_fails "the gateway $NET.4 of a route is not in the new network" --ip eth0=10.88.0.7/24
+	restore_fails "the gateway fd00:87::4 of a route is not in the new network" --ip eth0=fd00:88::7/64
+	lab_restore "$DIR/img" --ip eth0=10.88.0.7/24@10.88.0.1 --ip eth0=fd00:88::7/64@fd00:88::1
+	pid=$(lxc-info -n "$CT" -p -H)
+	hops "$pid" > "$DIR/hops"
+	diff - "$DIR/hops" <<-END || fail "routes"
+		10.50.0.0/16 src 10.88.0.7
+		nexthop via 10.88.0.1 dev eth0 weight 2
+		nexthop via 10.89.0.4 dev mv0 weight 1
+		10.51.0.0/16 via 10.88.0.1 dev eth0
+		10.52.0.0/16
+		nexthop via inet6 fd00:88::1 dev eth0 weight 1
+		nexthop via 10.89.0.4 dev mv0 weight 1
+		10.53.0.0/16 nhid 7
+		nexthop via 10.88.0.1 dev eth0 weight 2
+		nexthop via 10.89.0.4 dev mv0 weight 1
+		10.54.0.0/16 nhid 8 via inet6 fd00:88::1 dev eth0
+		fd00:50::/64 metric 1024
+		nexthop via fd00:88::1 dev eth0 weight 1
+		nexthop via fd00:89::4 dev mv0 weight 1
+		fd00:53::/64 nhid 8 via fd00:88::1 dev eth0 metric 1024
+		id 5 via 10.88.0.1 dev eth0 scope link
+		id 6 via 10.89.0.4 dev mv0 scope link
+		id 7 group 5,2/6
+		id 8 via fd00:88::1 dev eth0 scope link
+	END
+	[ -z "$(nsenter -t "$pid" -n ip -6 route show fd00:87::/64)" ] || fail "the old network is still on the link"
+	rm -rf "$DIR/img"
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img" --ip eth0=10.88.0.8/16 --ip eth0=fd00:88::8/60
+	pid=$(lxc-info -n "$CT" -p -H)
+	hops "$pid" | sed 's/10\.88\.0\.8$/10.88.0.7/' | diff "$DIR/hops" - || fail "routes in the same network"
+}
+
+hops() { # PID
+	nsenter -t "$1" -n sh -c 'ip route; ip -6 route; ip nexthop' |
+		sed -n 's/proto static //; s/pref medium//; s/^[ \t]*//; s/ *$//; /^\(10.5\|fd00:5\|nexthop\|id\)/p'
+}
+
 # Another network: all addresses are given, gateways too, and all are announced.
 case_other_network() {
 	local pid
