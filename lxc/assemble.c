@@ -5,9 +5,7 @@
  * The init pid comes from the monitor and from nowhere else: a name in /proc could be anybody's.
  */
 #include <fcntl.h>
-#include <net/if.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -20,6 +18,7 @@
 #include "lxc/container.h"
 #include "lxc/lxc.h"
 #include "lxc/monitor.h"
+#include "lxc/nets.h"
 
 #define GLOBAL_CONFIG "/etc/lxc/lxc.conf"
 #define DEFAULT_PATH "/var/lib/lxc"
@@ -106,7 +105,7 @@ static int init_pid(const struct container *ct, pid_t *ret)
 	return res;
 }
 
-static int add_external(struct options *o, const char *type, const char *id, const char *value)
+int add_external(struct options *o, const char *type, const char *id, const char *value)
 {
 	_cleanup_free_ char *key = NULL;
 
@@ -256,46 +255,10 @@ static int assemble_dump(struct options *o, const struct container *ct)
 		ret = add_console(o, ct);
 	if (!ret)
 		ret = add_cgroups(o, ct);
+	if (!ret)
+		ret = nets_options(o, ct, false);
 	if (ret < 0)
 		return log_errno(ret, "container %s", ct->name);
-	return 0;
-}
-
-/* A name for a host end that has none in the configuration, in LXC's manner; NULL with errno. */
-static char *random_pair(void)
-{
-	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-	unsigned char bytes[6];
-	char name[] = "vethXXXXXX";
-
-	do {
-		if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-			return NULL;
-		for (size_t i = 0; i < sizeof(bytes); i++)
-			name[4 + i] = digits[bytes[i] % (sizeof(digits) - 1)];
-	} while (if_nametoindex(name));
-	return strdup(name);
-}
-
-/* veth[eth0] -> "vethNAME@BRIDGE". */
-static int add_links(struct options *o, const struct container *ct)
-{
-	for (size_t i = 0; i < ct->conf.n_nets; i++) {
-		const struct lxc_net *n = &ct->conf.nets[i];
-		_cleanup_free_ char *name = NULL, *value = NULL, *pair = NULL;
-		int ret;
-
-		if (!n->type || !streq(n->type, "veth"))
-			continue;
-		ret = lxc_net_name(n, &name);
-		if (ret < 0)
-			return ret;
-		pair = n->pair ? strdup(n->pair) : random_pair();
-		value = pair ? xasprintf("%s%s%s", pair, n->link ? "@" : "", n->link ? n->link : "") : NULL;
-		ret = value ? add_external(o, "veth", name, value) : -ENOMEM;
-		if (ret < 0)
-			return ret;
-	}
 	return 0;
 }
 
@@ -332,7 +295,7 @@ static int assemble_restore(struct options *o, const struct container *ct)
 		return ret;
 	ret = add_mounts(o, ct);
 	if (!ret)
-		ret = add_links(o, ct);
+		ret = nets_options(o, ct, true);
 	return ret < 0 ? log_errno(ret, "container %s", ct->name) : 0;
 }
 
@@ -380,8 +343,11 @@ void lxc_wait_stopped(const struct options *o)
 {
 	_cleanup_(container_done) struct container ct = { 0 };
 
-	if (!container_load(o, &ct) && wait_monitor(&ct) != -ECONNREFUSED)
+	if (container_load(o, &ct) < 0)
+		return;
+	if (wait_monitor(&ct) != -ECONNREFUSED)
 		log_warn("container %s: dumped, but its monitor still runs", ct.name);
+	nets_wait(&ct);
 }
 
 int lxc_assemble(struct options *o)

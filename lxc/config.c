@@ -494,10 +494,47 @@ bool lxc_mount_is_bind(const struct lxc_mount_entry *m)
 	return false;
 }
 
-int lxc_net_name(const struct lxc_net *n, char **ret)
+static bool has_device(const struct lxc_net *n)
 {
-	char *name = n->name ? strdup(n->name) : xasprintf("eth%u", n->index);
+	return n->type && !streq(n->type, "none") && !streq(n->type, "empty");
+}
 
+static const char *given_name(const struct lxc_net *n)
+{
+	if (n->name || !n->type || !streq(n->type, "phys"))
+		return n->name;
+	return n->link;
+}
+
+/* Is "eth@number" taken, by one of the first @n? Those without a name have the lowest that are free. */
+static bool eth_taken(const struct lxc_config *c, size_t n, uint32_t number)
+{
+	char eth[IFNAMSIZ];
+
+	snprintf(eth, sizeof(eth), "eth%u", number);
+	for (size_t i = 0; i < n; i++) {
+		const char *given = given_name(&c->nets[i]);
+
+		if (given && has_device(&c->nets[i]) && streq(given, eth))
+			return true;
+	}
+	return false;
+}
+
+int lxc_net_name(const struct lxc_config *c, size_t i, char **ret)
+{
+	const char *given = given_name(&c->nets[i]);
+	uint32_t number = 0;
+	char *name;
+
+	for (size_t j = 0; j <= i && !given; j++) {
+		if (!has_device(&c->nets[j]) || given_name(&c->nets[j]))
+			continue;
+		while (eth_taken(c, j, number))
+			number++;
+		number += j < i;
+	}
+	name = given ? strdup(given) : xasprintf("eth%u", number);
 	if (!name)
 		return -ENOMEM;
 	*ret = name;

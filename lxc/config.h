@@ -48,7 +48,10 @@ int lxc_config_read(const char *path, struct lxc_config *ret, struct lxc_config_
 int lxc_config_line(struct lxc_config *c, char *line, const char **what);
 /* True for entries that bind something of the host. */
 bool lxc_mount_is_bind(const struct lxc_mount_entry *m);
-/* The network's name inside: lxc.net.N.name or "ethN". *@ret is malloc()ed. */
-int lxc_net_name(const struct lxc_net *n, char **ret);
+/*
+ * The name inside of the network @i of @c: lxc.net.N.name; or for phys what it is called outside, for others
+ * the first "ethN" that no one before it has. *@ret is malloc()ed. -ENOMEM.
+ */
+int lxc_net_name(const struct lxc_config *c, size_t i, char **ret);
 
 #define _cleanup_lxc_config_ _cleanup_(lxc_config_done)

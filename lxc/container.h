@@ -18,3 +18,5 @@ void container_done(struct container *ct);
 int container_check_stopped(const struct container *ct);
 /* Remove empty cgroups that a killed restore of the stopped container @name left; best effort. */
 void container_remove_leftovers(const char *name);
+/* --external TYPE[ID]:VALUE, if the command line has none for it. 0 or -ENOMEM. */
+int add_external(struct options *o, const char *type, const char *id, const char *value);

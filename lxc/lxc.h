@@ -17,9 +17,10 @@ int lxc_assemble(struct options *o);
 void lxc_wait_stopped(const struct options *o);
 /*
  * Restore o->ct from o->images_dir as a child of a new monitor of LXC's, which executes us again as
- * `criu`; what LXC cannot pass on lies in a request file. The container is RUNNING on success.
+ * `criu`; what LXC cannot pass on lies in a request file. The container is RUNNING on success. @o gets
+ * what the configuration says of networks.
  */
-int lxc_restore(const struct options *o);
+int lxc_restore(struct options *o);
 /*
  * The face called criu: options handed over by lxc_restore() as words of a ctcr command line
  * (NULL-terminated, in one block: free() it). -ENOENT: we were not called by ctcr.

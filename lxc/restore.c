@@ -27,6 +27,7 @@
 #include "lxc/container.h"
 #include "lxc/lxc.h"
 #include "lxc/monitor.h"
+#include "lxc/nets.h"
 #include "lxc/request.h"
 #include "options.h"
 
@@ -140,28 +141,44 @@ static int offer_console(const struct options *o, const struct container *ct, co
 	return ret < 0 ? log_errno(ret, "%s/img/tty.info", d->path) : 0;
 }
 
+static bool set_net_item(struct lxc_container *c, const struct lxc_net *n, const char *key, const char *value)
+{
+	_cleanup_free_ char *item = xasprintf("lxc.net.%u.%s", n->index, key);
+
+	return item && value && c->set_config_item(c, item, value);
+}
+
 /* --veth-pair IN=OUT@BR goes where LXC looks for it. */
+static bool set_pair(struct lxc_container *c, const struct lxc_net *n, const char *value)
+{
+	const char *at = strchr(value, '@');
+	_cleanup_free_ char *pair = strndup(value, at ? (size_t)(at - value) : strlen(value));
+
+	return pair && (!*pair || set_net_item(c, n, "veth.pair", pair)) &&
+	       (!at || set_net_item(c, n, "link", at + 1));
+}
+
+/*
+ * LXC passes the networks on under names that it counts in another way than when it starts a container; and
+ * refuses to restore vlan and ipvlan, of which it has nothing to do then.
+ */
 static bool set_links(struct lxc_container *c, const struct container *ct, const struct options *o)
 {
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < ct->conf.n_nets; i++) {
 		const struct lxc_net *n = &ct->conf.nets[i];
-		_cleanup_free_ char *name = NULL, *pair = NULL, *item = NULL;
-		const char *value, *at;
+		_cleanup_free_ char *name = NULL;
+		const char *value;
 
-		if (!n->type || !streq(n->type, "veth") || lxc_net_name(n, &name) < 0)
+		if (!n->type || streq(n->type, "none") || streq(n->type, "empty"))
 			continue;
-		value = options_external(o, "veth", name);
-		if (!value)
-			continue;
-		at = strchr(value, '@');
-		pair = strndup(value, at ? (size_t)(at - value) : strlen(value));
-		item = xasprintf("lxc.net.%u.veth.pair", n->index);
-		ok = pair && item && (!*pair || c->set_config_item(c, item, pair));
-		free(item);
-		item = xasprintf("lxc.net.%u.link", n->index);
-		ok = ok && item && (!at || c->set_config_item(c, item, at + 1));
+		ok = lxc_net_name(&ct->conf, i, &name) == 0 && set_net_item(c, n, "name", name);
+		value = ok && streq(n->type, "veth") ? options_external(o, "veth", name) : NULL;
+		if (value)
+			ok = set_pair(c, n, value);
+		if (ok && (streq(n->type, "vlan") || streq(n->type, "ipvlan")))
+			ok = set_net_item(c, n, "type", "empty");
 	}
 	return ok;
 }
@@ -253,7 +270,7 @@ static int explain(const struct options *o, const struct container *ct, const st
 	static const char *const why[] = {
 		[NO_LIBRARY] = LIBLXC " cannot be opened; install LXC, or pass --no-lxc-monitor",
 		[NO_CONTAINER] = "LXC does not accept its configuration",
-		[REFUSED_ITEM] = "LXC does not accept what --veth-pair says",
+		[REFUSED_ITEM] = "LXC does not accept its networks, or what --veth-pair says of them",
 	};
 	_cleanup_free_ char *log = xasprintf("%s/lxc.log", d->path);
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
@@ -308,7 +325,7 @@ static int run_liblxc(const struct options *o, const struct container *ct, const
 	return status ? explain(o, ct, d, status) : 0;
 }
 
-int lxc_restore(const struct options *o)
+int lxc_restore(struct options *o)
 {
 	_cleanup_(container_done) struct container ct = { 0 };
 	_cleanup_(run_dir_done) struct run_dir d = { .fd = -1 };
@@ -320,7 +337,7 @@ int lxc_restore(const struct options *o)
 	if (!ret)
 		container_remove_leftovers(ct.name);
 	if (!ret)
-		ret = run_dir_make(ct.name, &d);
+		ret = nets_options(o, &ct, false) < 0 ? log_oom() : run_dir_make(ct.name, &d);
 	if (!ret)
 		ret = write_request(o, &d);
 	if (!ret)

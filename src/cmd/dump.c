@@ -66,8 +66,11 @@ static int dump_into(struct options *o, bool ours, bool made)
 			rmdir(o->images_dir);
 		return 1;
 	}
-	if (engine_dump(o) >= 0)
+	if (engine_dump(o) >= 0) {
+		if (o->ct && !o->leave_running && !o->leave_stopped)
+			lxc_wait_stopped(o);
 		return 0;
+	}
 	leave_as_found(o, ours, made);
 	return 1;
 }

@@ -8,17 +8,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/outlive.h"
 #include "base/syscalls.h"
 
 #define RETRY_MS 200
@@ -203,59 +200,10 @@ static void remove_socket(const struct keeper *k)
 	rmdir(KEEPER_DIR);
 }
 
-static int cmp_fd(const void *a, const void *b)
+static void keeper_main(void *arg)
 {
-	return *(const int *)a - *(const int *)b;
-}
+	struct keeper *k = arg;
 
-/* Close every descriptor from 3 on but the @n of @keep. */
-static int close_others(int *keep_fds, size_t n)
-{
-	unsigned int from = 3;
-
-	qsort(keep_fds, n, sizeof(*keep_fds), cmp_fd);
-	for (size_t i = 0; i < n; i++) {
-		unsigned int fd = (unsigned int)keep_fds[i];
-
-		if (fd > from && syscall(SYS_close_range, from, fd - 1, 0) < 0)
-			return -errno;
-		from = MAX(from, fd + 1);
-	}
-	return syscall(SYS_close_range, from, ~0U, 0) < 0 ? -errno : 0;
-}
-
-static int only_ours(struct keeper *k)
-{
-	int keep_fds[KEEPER_TTYS + 2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	size_t n = 0;
-
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
-		return -errno;
-	keep_fds[n++] = k->listener;
-	keep_fds[n++] = k->init;
-	for (size_t i = 0; i < k->n; i++)
-		keep_fds[n++] = k->ttys[i].master;
-	return close_others(keep_fds, n);
-}
-
-/* LXC runs us in a mount namespace of its own; do not keep that alive. */
-static void leave_mounts(void)
-{
-	int fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || setns(fd, CLONE_NEWNS) < 0)
-		return;
-}
-
-static void keeper_main(struct keeper *k)
-{
-	setsid();
-	prctl(PR_SET_NAME, "ctcr-keeper");
-	prctl(PR_SET_PDEATHSIG, 0);
-	signal(SIGPIPE, SIG_IGN);
-	leave_mounts();
-	if (chdir("/") < 0 || only_ours(k) < 0)
-		return;
 	for (size_t i = 0; i < k->n; i++) {
 		fcntl(k->ttys[i].master, F_SETFL, O_RDWR | O_NONBLOCK);
 		open_slave(&k->ttys[i]);
@@ -285,24 +233,16 @@ static int listen_at(struct keeper *k, const char *name)
 	return 0;
 }
 
-/* A grandchild, so that nobody who waits for children of ours meets it. */
 static int spawn(struct keeper *k)
 {
-	pid_t pid = fork();
-	int status;
+	int fds[KEEPER_TTYS + 2];
+	size_t n = 0;
 
-	if (pid < 0)
-		return -errno;
-	if (pid == 0) {
-		pid = fork();
-		if (pid == 0)
-			keeper_main(k);
-		_exit(pid < 0);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return status ? -EAGAIN : 0;
+	fds[n++] = k->listener;
+	fds[n++] = k->init;
+	for (size_t i = 0; i < k->n; i++)
+		fds[n++] = k->ttys[i].master;
+	return outlive("ctcr-keeper", keeper_main, k, fds, n);
 }
 
 int keeper_start(struct restore *r, pid_t init_pid)

@@ -273,7 +273,8 @@ const char *link_refuse_peer(const struct net_dump *n, const struct link_info *l
 {
 	uint32_t ns_id;
 
-	if (!l->tb[IFLA_LINK_NETNSID] || known_ns(n, l->tb[IFLA_LINK_NETNSID], &ns_id))
+	if (streq(l->kind, link_phys.kind) || !l->tb[IFLA_LINK_NETNSID] ||
+	    known_ns(n, l->tb[IFLA_LINK_NETNSID], &ns_id))
 		return NULL;
 	return REFUSE_PEER;
 }
@@ -284,7 +285,7 @@ static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m
 	uint32_t index = streq(l->kind, "vxlan") ? vxlan_lower(l) : rtnl_u32(l->tb[IFLA_LINK], 0);
 	uint32_t ns_id = n->msg->ns_id;
 
-	if (!index || (!id && index == m->index))
+	if (!index || (!id && index == m->index) || streq(l->kind, link_phys.kind))
 		return 0;
 	if (id && !known_ns(n, id, &ns_id)) {
 		log_error("link %s (network namespace %u) " REFUSE_PEER, m->name, n->msg->ns_id);
@@ -313,12 +314,15 @@ const char *link_refuse(const struct link_info *l)
 	return ops->refuse ? ops->refuse(l) : NULL;
 }
 
-static int link_dump(struct net_dump *n, const struct link_info *l)
+static int link_dump(struct net_dump *n, struct link_info *l)
 {
-	const char *why = link_refuse(l);
+	const char *why;
 	LinkEntry *m;
 	int ret;
 
+	if (phys_of_host(n->d, n->ns, l->name))
+		l->kind = link_phys.kind; /* whatever it is */
+	why = link_refuse(l);
 	if (why) {
 		log_error("link %s (%s, network namespace %u) %s", l->name, l->kind, n->msg->ns_id, why);
 		return -EOPNOTSUPP;

@@ -67,7 +67,7 @@ struct moved_addr { /* by --ip */
 };
 
 struct moved_in { /* a device of the host that was moved into a namespace */
-	uint32_t ns_id, index, host_index, mtu;
+	uint32_t index, host_index, mtu;
 	char name[16]; /* on the host */
 	uint8_t address[32];
 	size_t address_len;
@@ -81,7 +81,7 @@ struct net_store {
 	int host_fd; /* the coordinator's namespace */
 	struct host_end *ends; /* made by us: removed by net_undo() */
 	size_t n_ends;
-	struct moved_in *in; /* given back by net_undo() */
+	int *in; /* sockets to the wardens of devices of the host (link_phys.c) */
 	size_t n_in;
 	struct moved_addr *moved;
 	size_t n_moved;
@@ -115,7 +115,13 @@ struct link_ops {
 
 extern const struct link_ops link_veth, link_phys, link_tun, link_bridge;
 
-void phys_undo(struct restore *r); /* devices of the host are given back, as they were */
+void phys_undo(struct restore *r); /* until devices of the host are given back, as they were */
+void phys_finish(struct restore *r); /* the restore is through */
+void phys_done(struct restore *r);
+/* Does --external netdev[] say that @m is to be a device of the host? */
+bool phys_given(const struct restore *r, const struct rnet *n, const LinkEntry *m);
+/* The same of a dump: the device's name on the host, if one is given; NULL: it is not one. */
+const char *phys_of_host(const struct dump *d, const struct ns *ns, const char *name);
 const struct link_ops *link_find(const char *kind);
 int link_parse(const struct nlmsghdr *h, struct link_info *ret);
 /* Why it cannot be dumped, NULL if it can. */

@@ -179,7 +179,7 @@ static int link_make(struct restore *r, struct rnet *n, const LinkEntry *m)
 
 	if (streq(m->kind, "lo"))
 		return make_lo(n, m);
-	if (options_external(r->opt, "netdev", m->name))
+	if (phys_given(r, n, m))
 		return link_phys.make(r, n, m);
 	return ops->make ? ops->make(r, n, m) : make_as_was(r, n, m);
 }
@@ -324,7 +324,7 @@ int links_plan(struct restore *r, struct rnet *n)
 
 		if (streq(m->kind, "lo"))
 			continue;
-		if (options_external(r->opt, "netdev", m->name))
+		if (phys_given(r, n, m))
 			ret = link_phys.plan(r, n, m);
 		else if (ops->plan)
 			ret = ops->plan(r, n, m);

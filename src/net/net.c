@@ -63,6 +63,8 @@ static int survey_links(struct net_dump *n)
 		ret = link_parse(list.v[i], &l);
 		if (ret < 0 || link_is_fallback(&l))
 			continue;
+		if (phys_of_host(n->d, n->ns, l.name))
+			l.kind = link_phys.kind;
 		why = link_refuse(&l);
 		if (!why)
 			why = link_refuse_peer(n, &l);

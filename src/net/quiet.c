@@ -72,8 +72,17 @@ static bool inhabited(uint64_t ino)
 	return false;
 }
 
+const char *phys_of_host(const struct dump *d, const struct ns *ns, const char *name)
+{
+	size_t i = 0;
+
+	while (i < d->n_ns && d->ns[i]->kind != NS_NET)
+		i++;
+	return i < d->n_ns && d->ns[i] == ns ? options_external(d->opt, "netdev", name) : NULL;
+}
+
 /* Devices of the host, by --external netdev[NAME]:HOSTDEV, go back before the namespace takes them along. */
-static int give_back(struct dump *d, struct rtnl *rt)
+static int give_back(struct dump *d, const struct ns *ns, struct rtnl *rt)
 {
 	_cleanup_close_ int host = RET_NERRNO(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
@@ -87,14 +96,18 @@ static int give_back(struct dump *d, struct rtnl *rt)
 		struct rtnl_req q;
 
 		ret = link_parse(m.v[i], &l);
-		name = ret < 0 ? NULL : options_external(d->opt, "netdev", l.name);
+		name = ret < 0 ? NULL : phys_of_host(d, ns, l.name);
 		if (!name || !*name)
 			continue;
 		ifi.ifi_index = l.ifi->ifi_index;
 		rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
 		rtnl_put(&q, IFLA_NET_NS_FD, &host, 4);
 		rtnl_put_str(&q, IFLA_IFNAME, name);
-		ret = link_do(rt, &q, l.name, "give it back to the host");
+		ret = rtnl_do(rt, &q);
+		if (ret == -ENODEV) /* LXC's monitor or the warden was first */
+			ret = 0;
+		if (ret < 0)
+			log_errno(ret, "link %s: give it back to the host as %s", l.name, name);
 	}
 	return ret;
 }
@@ -111,7 +124,7 @@ int net_quiet(struct dump *d)
 			continue;
 		err = rtnl_open(d->ns[i]->fd, &rt);
 		if (err >= 0)
-			err = give_back(d, &rt);
+			err = give_back(d, d->ns[i], &rt);
 		if (err >= 0)
 			err = links_down(&rt);
 		if (err < 0)

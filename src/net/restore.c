@@ -208,6 +208,8 @@ int net_settle(struct restore *r)
 
 int net_finish(struct restore *r)
 {
+	if (r->net)
+		phys_finish(r);
 	for (size_t i = 0; r->net && i < r->net->n_nets; i++)
 		if (r->net->nets[i].configured) {
 			links_finish(&r->net->nets[i], true);
@@ -265,7 +267,7 @@ void net_restore_done(struct restore *r)
 	rtnl_close(&s->host);
 	close_fd(&s->host_fd);
 	free(s->ends);
-	free(s->in);
+	phys_done(r);
 	free(s->moved);
 	free(s->nets);
 	free(s);

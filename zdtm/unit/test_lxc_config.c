@@ -89,7 +89,7 @@ static void test_busybox(void **state)
 	assert_int_equal(c.pty_max, 1);
 	assert_int_equal(c.n_nets, 1);
 	assert_string_equal(c.nets[0].link, "br0");
-	assert_int_equal(lxc_net_name(&c.nets[0], &name), 0);
+	assert_int_equal(lxc_net_name(&c, 0, &name), 0);
 	assert_string_equal(name, "eth0");
 	free(name);
 	assert_int_equal(c.n_mounts, 2);
@@ -126,6 +126,33 @@ static void test_legacy(void **state)
 	assert_int_equal(c.n_idmaps, 1);
 	assert_string_equal(c.console, "none");
 	assert_string_equal(c.apparmor, "unconfined");
+	lxc_config_done(&c);
+}
+
+/* As LXC names them: the first that is free, but what is moved in keeps its name. */
+static void test_names(void **state)
+{
+	static const char *const want[] = { "eth1", "none", "uplink", "eth2", "eth0", "eth3" };
+	struct lxc_config c = { 0 };
+
+	assert_int_equal(line(&c, "lxc.net.0.type = veth"), 0);
+	assert_int_equal(line(&c, "lxc.net.0.name = eth1"), 0);
+	assert_int_equal(line(&c, "lxc.net.1.type = empty"), 0);
+	assert_int_equal(line(&c, "lxc.net.1.name = none"), 0);
+	assert_int_equal(line(&c, "lxc.net.2.type = phys"), 0);
+	assert_int_equal(line(&c, "lxc.net.2.link = uplink"), 0);
+	assert_int_equal(line(&c, "lxc.net.3.type = phys"), 0);
+	assert_int_equal(line(&c, "lxc.net.3.link = host7"), 0);
+	assert_int_equal(line(&c, "lxc.net.3.name = eth2"), 0);
+	assert_int_equal(line(&c, "lxc.net.4.type = macvlan"), 0);
+	assert_int_equal(line(&c, "lxc.net.9.type = veth"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		char *name = NULL;
+
+		assert_int_equal(lxc_net_name(&c, i, &name), 0);
+		assert_string_equal(name, want[i]);
+		free(name);
+	}
 	lxc_config_done(&c);
 }
 
@@ -252,10 +279,10 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_busybox),	 cmocka_unit_test(test_legacy),
-		cmocka_unit_test(test_clearing), cmocka_unit_test(test_quotes),
-		cmocka_unit_test(test_include),	 cmocka_unit_test(test_fstab),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_busybox), cmocka_unit_test(test_legacy),
+		cmocka_unit_test(test_names),	cmocka_unit_test(test_clearing),
+		cmocka_unit_test(test_quotes),	cmocka_unit_test(test_include),
+		cmocka_unit_test(test_fstab),	cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
