@@ -139,6 +139,19 @@ static int dump_listening(struct dump *d, const struct file_desc *f, const struc
 	return err;
 }
 
+/* What a listening socket with TCP_SAVE_SYN has kept, until it is asked for: asked with too little room, it
+ * stays. */
+static void warn_saved_syn(const struct file_desc *f)
+{
+	char c;
+	socklen_t len = 0;
+
+	if (sk_int(f->fd, IPPROTO_TCP, TCP_SAVE_SYN) > 0 &&
+	    getsockopt(f->fd, IPPROTO_TCP, TCP_SAVED_SYN, &c, &len) < 0 && len)
+		log_warn("%s: the headers of its first segment (TCP_SAVED_SYN, %u bytes) are lost",
+			 file_desc_name(f), len);
+}
+
 static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t)
 {
 	/* The window is restored itself; its clamp moves with it. */
@@ -148,6 +161,7 @@ static int dump_connected(struct dump *d, const struct file_desc *f, TcpEntry *t
 	opts_drop(t->sock, IPPROTO_TCP, TCP_FASTOPEN_KEY); /* of listening sockets */
 	if (d->opt->tcp_close)
 		return 0;
+	warn_saved_syn(f);
 	if (d->opt->tcp_established)
 		return tcp_conn_dump(d, f, t);
 	log_error("%s: TCP connection with %s; pass --tcp-established or --tcp-close", file_desc_name(f),

@@ -5,9 +5,11 @@
  * They have no descriptor. When all else of the dump is done they are accepted in the place of the
  * programs, by a process that can put them back (usher.c), and read as connections. Restored they are
  * made by the kernel as those of a handshake that ends now (reqsk.h), each at its listening socket and in
- * its order. Needs Linux 6.9; with an older kernel, with TCP_FASTOPEN, and where the loopback device is
- * down, a dump waits until they are accepted. What is not kept: the text of TCP_SAVED_SYN.
+ * its order. Needs Linux 6.9; with an older kernel, and where the loopback device is down, a dump waits until
+ * they are accepted; and until those of TCP_FASTOPEN are acknowledged, which can be accepted (and would be
+ * taken) before their handshake is over. What is not kept: the text of TCP_SAVED_SYN.
  */
+#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -56,14 +58,16 @@ static int add_peer(void *arg, const void *payload, size_t len)
 	return 0;
 }
 
-/* @fn sees those that wait at the port of @fd. */
-static int list_peers(struct dump *d, int fd, sk_diag_fn fn, void *arg)
+#define WAITING (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT)
+
+/* @fn sees those in one of @states (bits) at the port of @fd. */
+static int list_peers(struct dump *d, int fd, uint32_t states, sk_diag_fn fn, void *arg)
 {
 	union sk_addr a = { 0 };
 	socklen_t len = sizeof(a);
 	struct inet_diag_req_v2 req = {
 		.sdiag_protocol = IPPROTO_TCP,
-		.idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT,
+		.idiag_states = states,
 	};
 
 	if (getsockname(fd, &a.sa, &len) < 0)
@@ -78,8 +82,32 @@ const char *waiting_peers(struct dump *d, int fd)
 	static _Thread_local struct peers p;
 
 	p = (struct peers){ .text = "?" };
-	(void)list_peers(d, fd, add_peer, &p);
+	(void)list_peers(d, fd, WAITING, add_peer, &p);
 	return p.text;
+}
+
+static int count_half_open(void *arg, const void *payload, size_t len)
+{
+	const struct nlattr *a = (const void *)((const struct inet_diag_msg *)payload + 1);
+	unsigned int *n = arg;
+
+	for (len -= MIN(len, sizeof(struct inet_diag_msg)); mnl_attr_ok(a, (int)len); a = mnl_attr_next(a)) {
+		*n += mnl_attr_get_type(a) == INET_DIAG_SHUTDOWN; /* a mere request has no such thing */
+		len -= MIN(len, (size_t)MNL_ALIGN(a->nla_len));
+	}
+	return 0;
+}
+
+/* TCP_FASTOPEN: a connection that is half open is in the queue already. */
+static int all_acknowledged(struct dump *d, int fd)
+{
+	unsigned int n = 0;
+	int err;
+
+	if (sk_int(fd, IPPROTO_TCP, TCP_FASTOPEN) <= 0)
+		return 0;
+	err = list_peers(d, fd, 1 << TCP_SYN_RECV, count_half_open, &n);
+	return err < 0 ? err : n ? -EAGAIN : 0;
 }
 
 static int lock_peer(void *arg, const void *payload, size_t len)
@@ -127,7 +155,7 @@ int waiting_note(struct dump *d, const struct file_desc *f, const SockEntry *s)
 {
 	struct waiting *w;
 	struct reqsk *q;
-	int err = sk_int(f->fd, IPPROTO_TCP, TCP_FASTOPEN) > 0 ? -EOPNOTSUPP : 0;
+	int err = all_acknowledged(d, f->fd);
 
 	if (!sk_table(d))
 		return log_oom();
@@ -148,7 +176,7 @@ int waiting_note(struct dump *d, const struct file_desc *f, const SockEntry *s)
 		if (!w->sockets[w->n_sockets - 1].group)
 			return log_oom();
 	}
-	return s->net_ns_id ? 0 : list_peers(d, f->fd, lock_peer, d);
+	return s->net_ns_id ? 0 : list_peers(d, f->fd, WAITING, lock_peer, d);
 }
 
 static void return_waiting(struct sock_table *t)
