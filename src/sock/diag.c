@@ -69,6 +69,7 @@ void sock_dump_done(struct dump *d)
 	free_values(&d->socks->connecting);
 	free_values(&d->socks->md5);
 	free_values(&d->socks->hidden);
+	free_values(&d->socks->labels);
 	map_done(&d->socks->groups);
 	map_done(&d->socks->md5_asked);
 	unix_collect_done(d->socks);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "net/net.h"
+#include "sock/flowlabel.h"
 #include "sock/inet.h"
 #include "sock/kinds.h"
 #include "sock/opts.h"
@@ -75,6 +76,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 		ret = check_corked(f);
 	if (ret == 0)
 		ret = inet_dump_addrs(f, &e->local, &e->has_local, &e->remote, &e->has_remote);
+	if (ret == 0)
+		ret = flowlabel_dump(d, f, e->sock, &e->remote);
 	if (ret == 0 && e->sock->type == SOCK_RAW && !e->has_remote)
 		ret = inet_raw_remote(f, e);
 	if (ret == 0)
@@ -172,6 +175,8 @@ static int inet_restore(struct restore *r, const FileEntry *msg, struct remote *
 	_cleanup_close_ int fd = sk_make(msg, e->sock, hand);
 	int err = fd < 0 ? fd : opts_restore_early(msg, e->sock, fd);
 
+	if (err == 0)
+		err = flowlabel_restore(msg, e->sock, fd);
 	if (e->has_local)
 		inet_follow(r, e->sock->net_ns_id, &e->local);
 	if (err == 0 && e->has_local && (e->sock->type == SOCK_RAW || !inet_addr_any(&e->local)))

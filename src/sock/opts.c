@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "sock/flowlabel.h"
 #include "sock/opts.h"
 #include "sock/reuse.h"
 #include "sock/sk.h"
@@ -455,6 +456,12 @@ int opts_check(const FileEntry *file, const SockEntry *s)
 			continue;
 		log_error("%s: the image has an unknown socket option %u/%u of %zu bytes",
 			  file_entry_name(file), s->opts[i]->level, s->opts[i]->name, s->opts[i]->value.len);
+		return -EBADMSG;
+	}
+	for (size_t i = 0; i < s->n_labels; i++) {
+		if (flowlabel_ok(s->labels[i]))
+			continue;
+		log_error("%s: the image has no sane flow label here", file_entry_name(file));
 		return -EBADMSG;
 	}
 	if (s->reuseport && !reuse_ok(s->reuseport)) {

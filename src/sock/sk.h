@@ -46,6 +46,7 @@ struct sock_table {
 	struct map connecting; /* socket inode to its struct inet_diag_sockid, malloc()ed */
 	struct map md5; /* socket inode to the union sk_addr of its first TCP_MD5SIG key, malloc()ed */
 	struct map md5_asked; /* sockets for sock_diag by which they were looked for */
+	struct map labels; /* network namespace to the text of its leased IPv6 flow labels */
 	struct map hidden; /* socket inode to what hidden.c keeps, malloc()ed */
 	bool hidden_asked;
 	int hidden_err; /* why there is nothing */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "sock/flowlabel.h"
 #include "sock/inet.h"
 #include "sock/kinds.h"
 #include "sock/opts.h"
@@ -226,6 +227,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, TcpEntry *t)
 		err = inet_dump_addrs(f, &t->local, &local, &t->remote, &remote);
 	t->has_local = err == 0 && local;
 	t->has_remote = err == 0 && remote;
+	if (err == 0)
+		err = flowlabel_dump(d, f, t->sock, &t->remote);
 	if (err == 0 && !d->opt->skip_in_flight)
 		err = tcp_in_flight(d, f, t->sock->net_ns_id);
 	if (err == 0)
@@ -331,6 +334,8 @@ static int tcp_restore(struct restore *r, const FileEntry *msg, struct remote *h
 	_cleanup_close_ int fd = sk_make(msg, t->sock, hand);
 	int err = fd < 0 ? fd : opts_restore_early(msg, t->sock, fd);
 
+	if (err == 0)
+		err = flowlabel_restore(msg, t->sock, fd);
 	if (err < 0)
 		return err;
 	if (is_connection(r, t))

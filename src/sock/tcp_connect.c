@@ -19,6 +19,7 @@
 #include <poll.h>
 
 #include "base/log.h"
+#include "sock/flowlabel.h"
 #include "sock/inet.h"
 #include "sock/opts.h"
 #include "sock/sk.h"
@@ -67,7 +68,7 @@ static int find_ends(struct dump *d, const struct file_desc *f, struct inet_diag
 	return 0;
 }
 
-static int set_remote(const struct inet_diag_sockid *id, TcpEntry *t)
+static int set_remote(const struct file_desc *f, const struct inet_diag_sockid *id, TcpEntry *t)
 {
 	union sk_addr a = { 0 };
 
@@ -80,6 +81,8 @@ static int set_remote(const struct inet_diag_sockid *id, TcpEntry *t)
 		memcpy(&a.in6.sin6_addr, id->idiag_dst, sizeof(a.in6.sin6_addr));
 		if (IN6_IS_ADDR_LINKLOCAL(&a.in6.sin6_addr))
 			a.in6.sin6_scope_id = id->idiag_if;
+		if (t->sock->n_labels)
+			a.in6.sin6_flowinfo = flowlabel_in_use(f->fd);
 	}
 	t->has_remote = true;
 	return sk_set_bytes(&t->remote, &a, t->sock->domain == AF_INET ? sizeof(a.in) : sizeof(a.in6));
@@ -143,7 +146,7 @@ int tcp_connecting_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 	err = find_ends(d, f, &id);
 	if (err < 0)
 		return log_errno(err, "%s: whom it is connecting to (sock_diag)", file_desc_name(f));
-	if (set_remote(&id, t) < 0)
+	if (set_remote(f, &id, t) < 0)
 		return log_oom();
 	err = read_isn(d, f, &c->isn, &mss);
 	if (err < 0)
