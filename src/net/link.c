@@ -364,8 +364,21 @@ int links_dump(struct net_dump *n)
 	return 0;
 }
 
+/* The kernel lists links by index; an image that does not is searched all through. */
 const LinkEntry *link_entry(const NetEntry *m, uint32_t index)
 {
+	size_t from = 0, to = m->n_links;
+
+	while (from < to) {
+		const size_t at = from + (to - from) / 2;
+
+		if (m->links[at]->index == index)
+			return m->links[at];
+		if (m->links[at]->index < index)
+			from = at + 1;
+		else
+			to = at;
+	}
 	for (size_t i = 0; i < m->n_links; i++)
 		if (m->links[i]->index == index)
 			return m->links[i];

@@ -89,6 +89,9 @@ struct net_store {
 	struct netlock *handle; /* what it gave to the engine */
 };
 
+/* More are refused, by both directions. */
+#define LINKS_MAX 32768
+
 /* A RTM_NEWLINK message taken apart; points into it. */
 struct link_info {
 	const struct ifinfomsg *ifi;
@@ -207,18 +210,25 @@ int neighbours_dump(struct net_dump *n);
 int neighbours_restore(struct rnet *n);
 bool sysctl_kept(const char *name);
 bool sysctl_name_ok(const char *name);
-int sysctl_pass(const char *name); /* 0: those that spread to others, 1: the rest */
+int sysctl_pass(const char *name); /* 0: those that spread to others, 2: those that links set, 1: the rest */
 /* Begin to read those of @ns beside other work; NULL is fine for all. */
 struct sysctl_reader *sysctls_begin(const struct ns *ns);
 void sysctls_free(struct sysctl_reader *s);
 int sysctls_dump(struct net_dump *n);
 int sysctls_plan(struct rnet *n);
 int sysctls_restore(struct rnet *n);
+int sysctls_restore_late(struct rnet *n); /* those that a link's going up sets: links are up */
 int addrlabels_dump(struct net_dump *n);
 int addrlabels_restore(struct rnet *n);
 int mroute_survey(struct net_dump *n);
 /* bpf.c: refused: BPF programs attached to the namespace itself. */
 int netbpf_survey(struct net_dump *n);
+int xfrm_survey(struct net_dump *n);
+int tcx_survey(struct net_dump *n);
+int seg6_dump(struct net_dump *n);
+int seg6_restore(struct rnet *n);
+int vnis_dump(struct net_dump *n);
+int vnis_restore(struct rnet *n); /* before forwarding entries that name them */
 int tc_survey(struct net_dump *n);
 int tc_dump(struct net_dump *n);
 int tc_plan(struct rnet *n);

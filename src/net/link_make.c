@@ -6,8 +6,6 @@
 #include "base/log.h"
 #include "net/link.h"
 
-#define LINKS_MAX 4096
-
 /* Flags a user sets; the rest is the driver's or the kernel's. */
 #define USER_FLAGS (IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST | IFF_DYNAMIC | IFF_DEBUG)
 
@@ -276,15 +274,12 @@ static int order_visit(struct rnet *n, size_t i, uint8_t *state, size_t *n_done)
 	return 0;
 }
 
-static int link_check(const NetEntry *net, size_t i)
+static int link_check(const NetEntry *net, const LinkEntry *m)
 {
-	const LinkEntry *m = net->links[i];
 	bool bad = !m->index || m->index > INT32_MAX || !m->name[0] || strlen(m->name) >= IFNAMSIZ ||
 		   strchr(m->name, '/') || m->address.len > 32 || (m->has_token && m->token.len != 16) ||
 		   (streq(m->kind, "lo") && m->index != 1) || (m->alias && strlen(m->alias) >= 256);
 
-	for (size_t j = 0; j < i && !bad; j++)
-		bad = net->links[j]->index == m->index || streq(net->links[j]->name, m->name);
 	for (size_t j = 0; j < m->n_altnames && !bad; j++)
 		bad = strlen(m->altnames[j]) >= 128;
 	if (!bad && m->has_master)
@@ -297,6 +292,40 @@ static int link_check(const NetEntry *net, size_t i)
 		return 0;
 	log_error("link %s: kind %s is not supported by this version", m->name, m->kind);
 	return -EOPNOTSUPP;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const LinkEntry *x = *(LinkEntry *const *)a, *y = *(LinkEntry *const *)b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(LinkEntry *const *)a)->name, (*(LinkEntry *const *)b)->name);
+}
+
+/* No index and no name twice. */
+static int check_unique(const NetEntry *net)
+{
+	int (*const orders[])(const void *, const void *) = { by_index, by_name };
+	_cleanup_free_ const LinkEntry **v = calloc(net->n_links + 1, sizeof(*v));
+
+	if (!v)
+		return log_oom();
+	for (size_t i = 0; i < net->n_links; i++)
+		v[i] = net->links[i];
+	for (size_t k = 0; k < ARRAY_SIZE(orders); k++) {
+		qsort(v, net->n_links, sizeof(*v), orders[k]);
+		for (size_t i = 1; i < net->n_links; i++)
+			if (orders[k](&v[i - 1], &v[i]) == 0) {
+				log_error("image: network namespace %u: link %s is there twice", net->ns_id,
+					  v[i]->name);
+				return -EBADMSG;
+			}
+	}
+	return 0;
 }
 
 int links_plan(struct restore *r, struct rnet *n)
@@ -313,8 +342,9 @@ int links_plan(struct restore *r, struct rnet *n)
 		log_error("image: network namespace %u: %zu links", n->msg->ns_id, n->msg->n_links);
 		return -EBADMSG;
 	}
+	ret = check_unique(n->msg);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
-		ret = link_check(n->msg, i);
+		ret = link_check(n->msg, n->msg->links[i]);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = order_visit(n, i, state, &n_done);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++) {

@@ -237,8 +237,9 @@ bool settings_queues(const LinkEntry *m)
 
 /* Attributes that are recorded, and sent where the new link's are others. */
 static const uint16_t attrs[] = {
-	IFLA_GSO_MAX_SIZE,	IFLA_GSO_MAX_SEGS, IFLA_GRO_MAX_SIZE, IFLA_GSO_IPV4_MAX_SIZE,
-	IFLA_GRO_IPV4_MAX_SIZE, IFLA_BROADCAST,	   IFLA_LINKMODE,     IFLA_PROTO_DOWN,
+	IFLA_GSO_MAX_SIZE,	IFLA_GSO_MAX_SEGS,	IFLA_GRO_MAX_SIZE,
+	IFLA_GSO_IPV4_MAX_SIZE, IFLA_GRO_IPV4_MAX_SIZE, IFLA_BROADCAST,
+	IFLA_LINKMODE,		IFLA_PROTO_DOWN,	IFLA_PROTO_DOWN_REASON,
 };
 
 int attrs_dump(const struct link_info *l, LinkEntry *m)
@@ -266,7 +267,9 @@ static int put_differing(struct rtnl_req *q, const LinkEntry *m, const struct li
 	for (size_t i = 0; i < ARRAY_SIZE(attrs) && ret == 0; i++) {
 		const struct nlattr *a = tb[attrs[i]], *b = now->tb[attrs[i]];
 
-		if (!a || !b || (a->nla_len == b->nla_len && memcmp(a, b, a->nla_len) == 0))
+		/* Reasons are shown only where there are some. */
+		if (!a || (!b && attrs[i] != IFLA_PROTO_DOWN_REASON) ||
+		    (b && a->nla_len == b->nla_len && memcmp(a, b, a->nla_len) == 0))
 			continue;
 		*differ = true;
 		ret = rtnl_put_raw(q, a, a->nla_len);

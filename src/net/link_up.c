@@ -29,20 +29,59 @@ int link_set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token)
 	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "IPv6 address generation");
 }
 
+struct ranked {
+	size_t rank, at; /* of the link's route, and of the link among equals */
+	const LinkEntry *link;
+};
+
+static int by_index(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	return x->link->index < y->link->index ? -1 : x->link->index > y->link->index;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* The rank of each of @v, sorted by index, that has such a route. */
+static void rank_links(const NetEntry *net, const uint8_t *prefix, uint8_t len, struct ranked *v)
+{
+	for (size_t i = 0; i < net->n_routes; i++) {
+		const LinkEntry key = { .index = route_of_kernel(&net->routes[i], prefix, len) };
+		struct ranked *found = key.index ? bsearch(&(struct ranked){ .link = &key }, v, net->n_links,
+							   sizeof(*v), by_index)
+						 : NULL;
+
+		if (found && found->rank == SIZE_MAX)
+			found->rank = i;
+	}
+}
+
 const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len)
 {
 	const size_t n_links = n->msg->n_links;
-	const LinkEntry **v = calloc(n_links + 1, sizeof(*v));
+	_cleanup_free_ struct ranked *v = calloc(n_links + 1, sizeof(*v));
+	const LinkEntry **ret = calloc(n_links + 1, sizeof(*ret));
 
-	for (size_t i = 0; v && i < n_links; i++) {
-		const size_t rank = route_rank(n->msg, prefix, len, n->order[i]->index);
-		size_t j = i;
-
-		for (; j > 0 && route_rank(n->msg, prefix, len, v[j - 1]->index) > rank; j--)
-			v[j] = v[j - 1];
-		v[j] = n->order[i];
+	if (!v || !ret) {
+		free(ret);
+		return NULL;
 	}
-	return v;
+	for (size_t i = 0; i < n_links; i++)
+		v[i] = (struct ranked){ .rank = SIZE_MAX, .at = i, .link = n->order[i] };
+	qsort(v, n_links, sizeof(*v), by_index);
+	rank_links(n->msg, prefix, len, v);
+	qsort(v, n_links, sizeof(*v), by_rank);
+	for (size_t i = 0; i < n_links; i++)
+		ret[i] = v[i].link;
+	return ret;
 }
 
 static int link_up(struct rnet *n, const LinkEntry *m)
@@ -74,10 +113,24 @@ static void settle(struct rnet *n, int sock)
 	}
 }
 
+/* Address generation off, again: the kernel switches it on with a secret to make addresses of (sysctl). */
+static int generate_none(struct rnet *n)
+{
+	bool secret = false;
+	int ret = 0;
+
+	for (size_t i = 0; i < n->msg->n_sysctls && !secret; i++)
+		secret = strstr(n->msg->sysctls[i]->name, "/stable_secret");
+	for (size_t i = 0; i < n->msg->n_links && secret && ret == 0; i++)
+		if (n->order[i]->has_addr_gen_mode)
+			ret = link_set_inet6(n, n->order[i], IN6_ADDR_GEN_MODE_NONE, false);
+	return ret;
+}
+
 int links_up(struct rnet *n)
 {
 	_cleanup_close_ int sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
-	int ret = 0;
+	int ret = generate_none(n);
 
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = link_up(n, n->order[i]);
@@ -92,8 +145,8 @@ int links_up(struct rnet *n)
 /* Does the carrier of @m come with the descriptors of a tun link? */
 bool link_is_late(const NetEntry *net, const LinkEntry *m)
 {
-	if (streq(m->kind, "tun"))
-		return true;
+	if (streq(m->kind, "tun") || !streq(m->kind, "bridge"))
+		return streq(m->kind, "tun");
 	for (size_t i = 0; i < net->n_links; i++)
 		if (net->links[i]->has_master && net->links[i]->master == m->index &&
 		    streq(net->links[i]->kind, "tun"))
@@ -131,5 +184,5 @@ int links_finish(struct rnet *n, bool late)
 		if (m->has_addr_gen_mode && link_is_late(n->msg, m) == late)
 			ret = link_set_inet6(n, m, m->addr_gen_mode, m->has_token && (m->flags & IFF_UP));
 	}
-	return ret;
+	return ret < 0 ? ret : sysctls_restore_late(n);
 }

@@ -56,6 +56,9 @@ static int survey_links(struct net_dump *n)
 	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
 	int ret = rtnl_list_family(&n->rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), &list);
 
+	if (ret == 0 && list.n > LINKS_MAX)
+		ret = dump_obstacle(n->d, "network namespace %u has %zu links, more than %d; remove some",
+				    n->msg->ns_id, list.n, LINKS_MAX);
 	for (size_t i = 0; i < list.n && ret == 0; i++) {
 		struct link_info l;
 		const char *why;
@@ -129,6 +132,10 @@ int net_survey(struct dump *d)
 		if (ret == 0)
 			ret = mroute_survey(&n);
 		if (ret == 0)
+			ret = xfrm_survey(&n);
+		if (ret == 0)
+			ret = tcx_survey(&n);
+		if (ret == 0)
 			ret = netbpf_survey(&n);
 		if (ret == 0)
 			ret = rules_survey(&n);
@@ -141,9 +148,9 @@ int net_survey(struct dump *d)
 static int dump_contents(struct net_dump *n)
 {
 	static int (*const parts[])(struct net_dump * n) = {
-		nsids_dump,	 links_dump,   addrs_dump,  routes_dump, rules_dump,
-		neighbours_dump, sysctls_dump, ipset_dump,  nft_dump,	 xtables_dump,
-		conntrack_dump,	 tc_dump,      groups_dump, maddrs_dump, addrlabels_dump,
+		nsids_dump,   links_dump,  addrs_dump,	    routes_dump,  rules_dump,	  neighbours_dump,
+		sysctls_dump, ipset_dump,  nft_dump,	    xtables_dump, conntrack_dump, tc_dump,
+		groups_dump,  maddrs_dump, addrlabels_dump, vnis_dump,	  seg6_dump,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

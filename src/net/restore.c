@@ -13,7 +13,7 @@
 #include "image/image.h"
 #include "net/link.h"
 
-#define RAW_MAX 16384 /* bytes of one routing message */
+#define RAW_MAX 32768 /* bytes of one routing message: what the kernel lists in one piece */
 
 static int load_one(struct restore *r, uint32_t ns_id)
 {
@@ -79,6 +79,8 @@ static int check_raw(const NetEntry *m)
 		{ m->n_fdb, m->fdb },
 		{ m->n_expectations, m->expectations },
 		{ m->n_addr_labels, m->addr_labels },
+		{ m->n_vnis, m->vnis },
+		{ m->n_seg6, m->seg6 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -169,9 +171,9 @@ int net_restore_links(struct restore *r, struct rtask *t)
 int net_restore_config(struct restore *r, struct rtask *t)
 {
 	static int (*const parts[])(struct rnet * n) = {
-		sysctls_restore,    ipset_restore,    tc_restore,     links_up,
-		addrs_restore,	    nexthops_restore, routes_restore, rules_restore,
-		neighbours_restore, groups_restore,   maddrs_restore, addrlabels_restore,
+		sysctls_restore,  ipset_restore,  tc_restore,	      links_up,	    addrs_restore,
+		nexthops_restore, routes_restore, rules_restore,      vnis_restore, neighbours_restore,
+		groups_restore,	  maddrs_restore, addrlabels_restore, seg6_restore,
 	};
 	int ret = 0;
 	struct rnet *n = rnet_enter(r, t, &ret);

@@ -11,6 +11,7 @@
 #include <linux/nexthop.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "net/link.h"
 #include "net/route.h"
 
@@ -106,20 +107,17 @@ int route_edit(const void *data, size_t len, struct rtnl_req *q)
 	return put_route_attrs(q, tb);
 }
 
-size_t route_rank(const NetEntry *m, const uint8_t *prefix, uint8_t len, uint32_t oif)
+uint32_t route_of_kernel(const ProtobufCBinaryData *b, const uint8_t *prefix, uint8_t len)
 {
-	for (size_t i = 0; i < m->n_routes; i++) {
-		const struct nlattr *tb[RTA_MAX + 1] = { 0 };
-		const struct rtmsg *rtm = (const void *)m->routes[i].data;
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	const struct rtmsg *rtm = (const void *)b->data;
 
-		if (parse(rtm, m->routes[i].len, sizeof(*rtm), tb, RTA_MAX) == 0 &&
-		    rtm->rtm_family == AF_INET6 && rtm->rtm_protocol == RTPROT_KERNEL &&
-		    rtm->rtm_dst_len == len && tb[RTA_DST] && mnl_attr_get_payload_len(tb[RTA_DST]) == 16 &&
-		    rtnl_u32(tb[RTA_OIF], 0) == oif &&
-		    memcmp(mnl_attr_get_payload(tb[RTA_DST]), prefix, 16) == 0)
-			return i;
-	}
-	return SIZE_MAX;
+	if (b->len < sizeof(*rtm) || rtm->rtm_family != AF_INET6 || rtm->rtm_protocol != RTPROT_KERNEL ||
+	    rtm->rtm_dst_len != len || parse(rtm, b->len, sizeof(*rtm), tb, RTA_MAX) < 0 || !tb[RTA_DST] ||
+	    mnl_attr_get_payload_len(tb[RTA_DST]) != 16 ||
+	    memcmp(mnl_attr_get_payload(tb[RTA_DST]), prefix, 16) != 0)
+		return 0;
+	return rtnl_u32(tb[RTA_OIF], 0);
 }
 
 static bool multipath_has_gateway(const struct nlattr *a)
@@ -265,10 +263,51 @@ int nexthops_restore(struct rnet *n)
 	return ret;
 }
 
-/* The two messages are of the same route, whatever its age and state. */
+/* What tells a route from others, whatever its age and state. */
+static const uint16_t keys[] = { RTA_DST, RTA_SRC, RTA_OIF, RTA_PRIORITY, RTA_TABLE, RTA_GATEWAY };
+
+/* A route of the image under a number that equal routes share. */
+struct keyed {
+	uint64_t key;
+	const ProtobufCBinaryData *route;
+};
+
+static uint64_t route_key(const void *data, size_t len)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	const struct rtmsg *rtm = data;
+	uint64_t key;
+
+	if (parse(data, len, sizeof(*rtm), tb, RTA_MAX) < 0)
+		return 0;
+	key = map_mix(rtm->rtm_family << 8 | rtm->rtm_dst_len, rtm->rtm_type);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		for (size_t j = 0; tb[keys[i]] && j < mnl_attr_get_payload_len(tb[keys[i]]); j++)
+			key = map_mix(key, ((const uint8_t *)mnl_attr_get_payload(tb[keys[i]]))[j]);
+	return key;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct keyed *x = a, *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static struct keyed *routes_by_key(const NetEntry *m)
+{
+	struct keyed *v = calloc(m->n_routes + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < m->n_routes; i++)
+		v[i] = (struct keyed){ route_key(m->routes[i].data, m->routes[i].len), &m->routes[i] };
+	if (v)
+		qsort(v, m->n_routes, sizeof(*v), by_key);
+	return v;
+}
+
+/* The two messages are of the same route. */
 static bool same_route(const void *a, size_t a_len, const void *b, size_t b_len)
 {
-	static const uint16_t keys[] = { RTA_DST, RTA_SRC, RTA_OIF, RTA_PRIORITY, RTA_TABLE, RTA_GATEWAY };
 	const struct nlattr *ta[RTA_MAX + 1] = { 0 }, *tb[RTA_MAX + 1] = { 0 };
 	const struct rtmsg *ra = a, *rb = b;
 
@@ -285,18 +324,29 @@ static bool same_route(const void *a, size_t a_len, const void *b, size_t b_len)
 	return true;
 }
 
-static int remove_if_new(struct rnet *n, const struct nlmsghdr *h)
+static bool in_image(const struct keyed *v, size_t n, const void *data, size_t len)
+{
+	const struct keyed key = { .key = route_key(data, len) },
+			   *k = bsearch(&key, v, n, sizeof(*v), by_key);
+
+	while (k && k > v && k[-1].key == key.key)
+		k--;
+	for (; k && k < v + n && k->key == key.key; k++)
+		if (same_route(data, len, k->route->data, k->route->len))
+			return true;
+	return false;
+}
+
+static int remove_if_new(struct rnet *n, const struct keyed *v, const struct nlmsghdr *h)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(h);
 	size_t len = mnl_nlmsg_get_payload_len(h);
 	struct rtnl_req q;
 	int ret;
 
-	if (len < sizeof(*rtm) || rtm->rtm_protocol != RTPROT_KERNEL || rtm->rtm_type != RTN_UNICAST)
+	if (len < sizeof(*rtm) || rtm->rtm_protocol != RTPROT_KERNEL || rtm->rtm_type != RTN_UNICAST ||
+	    in_image(v, n->msg->n_routes, rtm, len))
 		return 0;
-	for (size_t i = 0; i < n->msg->n_routes; i++)
-		if (same_route(rtm, len, n->msg->routes[i].data, n->msg->routes[i].len))
-			return 0;
 	ret = route_edit(rtm, len, &q);
 	if (ret != 0)
 		return ret < 0 ? ret : 0;
@@ -308,13 +358,19 @@ static int remove_if_new(struct rnet *n, const struct nlmsghdr *h)
 		       : 0;
 }
 
-static int remove_new(struct rnet *n, uint8_t family)
+static int remove_new(struct rnet *n)
 {
-	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
-	int ret = rtnl_list_family(&n->rt, RTM_GETROUTE, family, sizeof(struct rtmsg), &list);
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	_cleanup_free_ struct keyed *v = routes_by_key(n->msg);
+	int ret = v ? 0 : log_oom();
 
-	for (size_t i = 0; i < list.n && ret == 0; i++)
-		ret = remove_if_new(n, list.v[i]);
+	for (size_t f = 0; f < ARRAY_SIZE(families) && ret == 0; f++) {
+		_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+
+		ret = rtnl_list_family(&n->rt, RTM_GETROUTE, families[f], sizeof(struct rtmsg), &list);
+		for (size_t i = 0; i < list.n && ret == 0; i++)
+			ret = remove_if_new(n, v, list.v[i]);
+	}
 	return ret;
 }
 
@@ -377,8 +433,6 @@ int routes_restore(struct rnet *n)
 				ret = send_back(n, b, route_edit, "route");
 		}
 	if (ret == 0 && !n->changed)
-		ret = remove_new(n, AF_INET);
-	if (ret == 0 && !n->changed)
-		ret = remove_new(n, AF_INET6);
+		ret = remove_new(n);
 	return ret < 0 ? ret : order_multicast(n);
 }

@@ -24,8 +24,8 @@ int nexthop_gateway(const ProtobufCBinaryData *b, uint32_t oif, int family, gate
 void route_merge_hops(ProtobufCBinaryData *b);
 /* The kernel's own IPv6 route to @prefix/@len on the link @oif is taken out. */
 void route_drop_network(NetEntry *net, const uint8_t *prefix, uint32_t len, uint32_t oif);
-/* Where in the image the IPv6 route @prefix/@len of the link @oif comes; SIZE_MAX if it is not there. */
-size_t route_rank(const NetEntry *m, const uint8_t *prefix, uint8_t len, uint32_t oif);
+/* The link of @b, if it is the kernel's own IPv6 route @prefix/@len; 0 if it is another one. */
+uint32_t route_of_kernel(const ProtobufCBinaryData *b, const uint8_t *prefix, uint8_t len);
 /* Payload of RTM_NEWNEXTHOP. */
 int nexthop_edit(const void *data, size_t len, struct rtnl_req *q);
 bool nexthop_is_group(const void *data, size_t len);

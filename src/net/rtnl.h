@@ -19,7 +19,7 @@ struct rtnl {
 };
 
 /* A request under construction: mnl_attr_put*() on ->h. Made by rtnl_begin(), bounded by RTNL_REQ_MAX. */
-#define RTNL_REQ_MAX 32768
+#define RTNL_REQ_MAX 36864
 struct rtnl_req {
 	struct nlmsghdr h;
 	char room[RTNL_REQ_MAX];

@@ -288,9 +288,10 @@ static int neighbour_send(struct rnet *n, const ProtobufCBinaryData *b)
 	if (ret == 0) {
 		nd = mnl_nlmsg_get_payload(&q.h);
 		l = link_entry(n->msg, nd->ndm_ifindex);
-		/* A bridge's own entries are shown as those of a port. */
-		if (l && nd->ndm_family == AF_BRIDGE && streq(l->kind, "bridge") && !l->has_master)
-			nd->ndm_flags |= NTF_SELF;
+		/* A bridge's own entries are shown as those of a port, and those without that it is of the
+		 * master. */
+		if (l && nd->ndm_family == AF_BRIDGE && !(nd->ndm_flags & NTF_SELF))
+			nd->ndm_flags |= streq(l->kind, "bridge") && !l->has_master ? NTF_SELF : NTF_MASTER;
 		ret = rtnl_do(&n->rt, &q);
 	}
 	if (ret == 0 || ret == -EEXIST)

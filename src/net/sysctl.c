@@ -45,10 +45,12 @@ bool sysctl_kept(const char *name)
 	return true;
 }
 
-/* 0 first: all, default; 1: the rest. */
+/* 0 first: all, default; 1: the rest; 2: what a link that goes up sets itself (a router advertised less). */
 int sysctl_pass(const char *name)
 {
-	return strstr(name, "/conf/all/") || strstr(name, "/conf/default/") ? 0 : 1;
+	if (strstr(name, "/conf/all/") || strstr(name, "/conf/default/"))
+		return 0;
+	return fnmatch("ipv6/conf/*/mtu", name, FNM_PATHNAME) == 0 ? 2 : 1;
 }
 
 /* Below the root, no way out of it. */
@@ -239,22 +241,36 @@ static int restore_file(int root, const NetSysctlEntry *e)
 	return 0;
 }
 
-static int restore_inside(void *arg)
+static int restore_passes(const NetEntry *m, int from, int to)
 {
 	_cleanup_close_ int root = open(SYSCTL_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const NetEntry *m = arg;
 	int ret = 0;
 
 	if (root < 0)
 		return log_errno(-errno, SYSCTL_ROOT);
-	for (int pass = 0; pass < 2; pass++)
+	for (int pass = from; pass <= to; pass++)
 		for (size_t i = 0; i < m->n_sysctls && ret == 0; i++)
 			if (sysctl_pass(m->sysctls[i]->name) == pass)
 				ret = restore_file(root, m->sysctls[i]);
 	return ret;
 }
 
+static int restore_inside(void *arg)
+{
+	return restore_passes(arg, 0, 1);
+}
+
+static int restore_late_inside(void *arg)
+{
+	return restore_passes(arg, 2, 2);
+}
+
 int sysctls_restore(struct rnet *n)
 {
 	return netns_call(n->ns_fd, restore_inside, n->msg);
+}
+
+int sysctls_restore_late(struct rnet *n)
+{
+	return netns_call(n->ns_fd, restore_late_inside, n->msg);
 }

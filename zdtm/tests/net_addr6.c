@@ -74,6 +74,9 @@ static const char *const setup[] = {
 	"weight 200",
 	"ip nexthop add id 20 encap seg6 mode encap segs fd00::1 via inet6 fd00:1::9 dev va",
 	"ip -6 route add fd00:45::/64 nhid 20",
+	"ip sr tunsrc set fd00:99::1",
+	/* asked for at a terminal, if one can be opened */
+	"mkdir /dev/tty && echo secret | ip sr hmac set 17 sha256 > /dev/null && rmdir /dev/tty",
 	NULL,
 };
 
@@ -89,6 +92,7 @@ static const char *const state[] = {
 	"ip -d neigh show nud all | grep -v '01:00:5e\\|33:33' | sort",
 	"ip neigh show proxy; ip -6 neigh show proxy",
 	"ip token show dev va",
+	"ip sr tunsrc show; ip sr hmac show",
 	NULL,
 };
 

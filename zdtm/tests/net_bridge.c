@@ -31,6 +31,8 @@ static const char *const setup[] = {
 	"bridge fdb add 02:00:00:00:00:79 dev ve master permanent",
 	"bridge fdb add 02:00:00:00:00:7a dev br1 self permanent",
 	"bridge fdb add 02:00:00:00:00:77 dev vb self",
+	"bridge fdb add 02:00:00:00:00:7b dev ve master static sticky",
+	"bridge fdb add 02:00:00:00:00:7c dev ve master extern_learn",
 	"ip maddr add 33:33:00:00:77:77 dev vd",
 	"ip maddr add 01:00:5e:77:77:77 dev br0",
 	"ip link add ms0 link vg type macvlan mode source",
@@ -40,6 +42,9 @@ static const char *const setup[] = {
 	"ip nexthop add id 9 via 10.0.0.9 fdb && ip nexthop add id 10 group 9 fdb",
 	"ip link add vx0 type vxlan id 77 dstport 4789 local 10.0.0.1",
 	"bridge fdb add 02:00:00:00:00:33 dev vx0 nhid 10",
+	"ip link add vx1 type vxlan external vnifilter dstport 4790 && ip link set vx1 up",
+	"bridge vni add dev vx1 vni 400-405",
+	"bridge vni add dev vx1 vni 500 remote 10.3.3.3",
 	NULL,
 };
 
@@ -50,7 +55,8 @@ static const char *const state[] = {
 	"for d in br0 br1 va vc ve ms0 mp0 vx0; do ip -d link show $d" STABLE "; done",
 	"bridge -d link",
 	"bridge -d mdb | grep permanent | sort",
-	"bridge fdb | grep 'permanent\\|static' | grep -v ^33:33:ff | sort",
+	"bridge vni",
+	"bridge fdb | grep 'permanent\\|static\\|extern' | grep -v ^33:33:ff | sort",
 	"for d in vd br0 va; do ip maddr show dev $d | grep static; done; true",
 	"ip nexthop",
 	NULL,

@@ -9,6 +9,8 @@
 /* refuse: its tap interface has a filter (TUNATTACHFILTER), which is not supported; detach it */
 /* refuse: a program routes IPv4 multicast (ip_mr_vif), which is not supported; stop it */
 /* refuse: a program routes IPv6 multicast (ip6_mr_vif), which is not supported; stop it */
+/* refuse: has 0 IPsec states and 1 policies, which is not supported; ip xfrm state flush */
+/* refuse: link vee has a BPF program (tcx), which is not supported; detach it */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -39,14 +41,18 @@ static const char *const setup[] = {
 	"tc filter add dev ve egress bpf da bytecode '1,6 0 0 4294967295,'",
 	"ip link add lo9 type veth peer name lo8",
 	"ip link set tap7 up",
+	"ip xfrm policy add src 10.1.0.0/24 dst 10.50.0.0/24 dir out tmpl src 10.1.0.2 dst 10.1.0.50 proto "
+	"esp mode "
+	"tunnel",
 	NULL,
 };
 
-static int xdp_program(void)
+/* One that lets everything pass, whatever its type: XDP_PASS, TC_ACT_UNSPEC. */
+static int program(unsigned int type, int verdict)
 {
-	const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+	const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = verdict },
 					 { .code = BPF_JMP | BPF_EXIT } };
-	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_XDP,
+	union bpf_attr attr = { .prog_type = type,
 				.insn_cnt = 2,
 				.insns = (unsigned long)code,
 				.license = (unsigned long)"GPL" };
@@ -70,7 +76,7 @@ static void attach_xdp(const char *link)
 		{ .ifi_index = if_nametoindex(link) },
 		{ 20, IFLA_XDP | NLA_F_NESTED },
 		{ 8, IFLA_XDP_FD },
-		xdp_program(),
+		program(BPF_PROG_TYPE_XDP, XDP_PASS),
 		{ 8, IFLA_XDP_FLAGS },
 		XDP_FLAGS_SKB_MODE };
 	struct {
@@ -87,6 +93,18 @@ static void attach_xdp(const char *link)
 		fail("XDP cannot be attached: %s", strerror(-answer.e.error));
 	close(q.fd_value);
 	close(nl);
+}
+
+/* BPF_TCX_EGRESS, newer than the headers of Debian 12. */
+static void attach_tcx(const char *link)
+{
+	union bpf_attr attr = { .target_fd = if_nametoindex(link),
+				.attach_bpf_fd = program(BPF_PROG_TYPE_SCHED_CLS, -1),
+				.attach_type = 47 };
+
+	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)))
+		pfail("BPF_PROG_ATTACH");
+	close(attr.attach_bpf_fd);
 }
 
 /* A pair of which one end is where only a socket is. */
@@ -136,6 +154,7 @@ int main(int argc, char **argv)
 		pfail("tap");
 	net_setup(setup);
 	attach_xdp("va");
+	attach_tcx("vee");
 	route_multicast();
 	foreign_pair();
 	test_daemon();

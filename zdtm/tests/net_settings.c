@@ -23,7 +23,7 @@ static const char *const setup[] = {
 	"ip link set va gso_max_size 20000 gso_max_segs 33 gro_max_size 30000",
 	"ip link set lo gso_max_size 30000",
 	"ip link set vb broadcast 02:00:00:00:00:ff mode dormant",
-	"ip link set vx0 protodown on",
+	"ip link set vx0 protodown on && ip link set vx0 protodown_reason 3 on",
 	"for d in va vb vc br0 mv0 vx0 lo; do ip link set $d up; done",
 	NULL,
 };

@@ -22,12 +22,17 @@ static const char *const setup[] = {
 	SET("core/somaxconn", "777"),
 	"ip link set va up",
 	"ip link set va addrgenmode none",
+	/* a smaller MTU for IPv6, as a router advertises it, and a secret that came after the link's address */
+	"ip link add vc type veth peer name vd && ip link set vc up && ip link set vd up && sleep 2.2",
+	SET("ipv6/conf/vd/mtu", "1300"),
+	SET("ipv6/conf/vd/stable_secret", "fd00::1234"),
 	NULL,
 };
 
 static const char *const state[] = {
 	"cd /proc/sys/net && for f in $(find . -type f -perm -600 | sort); do echo $f $(cat $f 2>&1); done | "
 	"grep -v nf_log",
+	"ip -6 route show; ip -6 addr show dev vd | sed 's/stable-privacy//'",
 	NULL,
 };
 
