@@ -22,7 +22,8 @@ static const char *const setup[] = {
 	SET("core/somaxconn", "777"),
 	"ip link set va up",
 	"ip link set va addrgenmode none",
-	/* a smaller MTU for IPv6, as a router advertises it, and a secret that came after the link's address */
+	/* a smaller MTU for IPv6, as a router advertises it, and a secret that came after the link's address
+	 */
 	"ip link add vc type veth peer name vd && ip link set vc up && ip link set vd up && sleep 2.2",
 	SET("ipv6/conf/vd/mtu", "1300"),
 	SET("ipv6/conf/vd/stable_secret", "fd00::1234"),
