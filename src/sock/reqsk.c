@@ -489,19 +489,32 @@ static int put_data(const struct put *p, uint32_t seq)
 	return err < 0 ? err : await_state(p, data->len + fin, fin ? TCP_CLOSE_WAIT : TCP_ESTABLISHED);
 }
 
+static int prepare(struct put *p)
+{
+	memcpy(&p->from, p->e->remote.data, MIN(p->e->remote.len, sizeof(p->from)));
+	memcpy(&p->to, p->e->local.data, MIN(p->e->local.len, sizeof(p->to)));
+	inet_unmap(&p->from);
+	inet_unmap(&p->to);
+	p->link = link_of(p->listener, &p->to);
+	return p->link ? attach(p->q, p->link) : 0;
+}
+
+int reqsk_knock(struct reqsk *q, int listener, const TcpWaitingEntry *e)
+{
+	struct put p = { .q = q, .e = e, .listener = listener };
+	int err = prepare(&p);
+
+	if (err >= 0)
+		err = disarm(&p);
+	return err < 0 ? err : send_segment(&p, e->conn->rcv_seq - 1, false, NULL, 0);
+}
+
 int reqsk_put(struct reqsk *q, int listener, const TcpWaitingEntry *e)
 {
 	struct put p = { .q = q, .e = e, .listener = listener };
 	const uint32_t seq = e->conn->rcv_seq - e->conn->rcv_queue.len;
-	int err = 0;
+	int err = prepare(&p);
 
-	memcpy(&p.from, e->remote.data, MIN(e->remote.len, sizeof(p.from)));
-	memcpy(&p.to, e->local.data, MIN(e->local.len, sizeof(p.to)));
-	inet_unmap(&p.from);
-	inet_unmap(&p.to);
-	p.link = link_of(listener, &p.to);
-	if (p.link)
-		err = attach(q, p.link);
 	if (err >= 0)
 		err = make_with_room(&p, seq);
 	if (err >= 0)

@@ -30,6 +30,11 @@ int reqsk_begin(struct reqsk *q);
 void reqsk_end(struct reqsk *q);
 /* The connection @e into the queue of @listener, at the end of it; logs. */
 int reqsk_put(struct reqsk *q, int listener, const TcpWaitingEntry *e);
+/*
+ * What a keepalive of the peer's would be, to @e that waits at @listener, the way reqsk_put() sends its
+ * segments. Of @e the addresses and sequence numbers are looked at. Nothing logs.
+ */
+int reqsk_knock(struct reqsk *q, int listener, const TcpWaitingEntry *e);
 /* Can a connection in this state be put? */
 bool reqsk_state_ok(unsigned int state);
 /* The descriptors it has, before any reqsk_put(); -1 among them. */

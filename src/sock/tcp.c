@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "netlock/netlock.h"
 #include "sock/flowlabel.h"
 #include "sock/inet.h"
 #include "sock/kinds.h"
@@ -134,10 +135,15 @@ static int dump_listening(struct dump *d, const struct file_desc *f, const struc
 		return -EOPNOTSUPP;
 	}
 	err = waiting_note(d, f, t->sock);
-	if (err == -EAGAIN)
+	if (err == -EBUSY)
+		log_error("%s: %u connections wait to be accepted (%s), and packets that would put them back "
+			  "are dropped by a filter in its network: let those marked 0x%x pass, or pass "
+			  "--skip-in-flight",
+			  file_desc_name(f), info->tcpi_unacked, waiting_peers(d, f->fd), NETLOCK_MARK);
+	else if (err == -EAGAIN)
 		log_error("%s: %u connections wait to be accepted; try again or pass --skip-in-flight",
 			  file_desc_name(f), info->tcpi_unacked);
-	return err;
+	return err == -EBUSY ? -EAGAIN : err;
 }
 
 /* What a listening socket with TCP_SAVE_SYN has kept, until it is asked for: asked with too little room, it

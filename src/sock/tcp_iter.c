@@ -134,8 +134,9 @@ static void emit_full(struct iter_prog *p)
 
 static void assemble(struct iter_prog *p, int map)
 {
-	static const int closing[] = { TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSING, TCP_LAST_ACK };
-	int jumps[ARRAY_SIZE(closing)], jump;
+	static const int states[] = { TCP_ESTABLISHED, TCP_CLOSE_WAIT, TCP_FIN_WAIT1,
+				      TCP_FIN_WAIT2,   TCP_CLOSING,    TCP_LAST_ACK };
+	int jumps[ARRAY_SIZE(states)], jump;
 
 	_Static_assert(sizeof(struct tcp_iter_sock) % 8 == 0, "written as words");
 	iter_move(p, CTX, BPF_REG_1);
@@ -153,10 +154,10 @@ static void assemble(struct iter_prog *p, int map)
 	jump = iter_jump(p, BPF_JNE, BPF_REG_1, TCP_TIME_WAIT);
 	emit_timewait(p);
 	iter_land(p, jump);
-	for (size_t i = 0; i < ARRAY_SIZE(closing); i++)
-		jumps[i] = iter_jump(p, BPF_JEQ, BPF_REG_1, closing[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		jumps[i] = iter_jump(p, BPF_JEQ, BPF_REG_1, states[i]);
 	iter_exit(p);
-	for (size_t i = 0; i < ARRAY_SIZE(closing); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		iter_land(p, jumps[i]);
 	emit_full(p);
 }

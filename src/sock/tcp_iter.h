@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the kernel knows of TCP connections that no descriptor reaches (TIME-WAIT, and orphans that are
- * still closing), which sock_diag(7) does not tell: their sequence numbers. Read by a BPF iterator,
- * Documentation/bpf/bpf_iterators.rst; where its fields lie is asked of the kernel's type information.
+ * What the kernel knows of TCP connections that no descriptor reaches (TIME-WAIT, orphans that are still
+ * closing, those that wait to be accepted), which sock_diag(7) does not tell: their sequence numbers. Read by
+ * a BPF iterator, Documentation/bpf/bpf_iterators.rst; where its fields lie is asked of the kernel's type
+ * information.
  */
 #pragma once
 
-#include "base/util.h"
+#include "sock/sk.h"
 
 struct tcp_iter_sock {
 	uint32_t src6[4], dst6[4]; /* AF_INET6 */
@@ -27,3 +28,5 @@ struct tcp_iter_sock {
  * the kernel has no iterator, or other fields.
  */
 int tcp_iter(int netns_fd, int (*fn)(void *arg, const struct tcp_iter_sock *s), void *arg);
+/* One of its addresses, allocated; 0 or -ENOMEM. tcp_orphan.c */
+int tcp_iter_addr(const struct tcp_iter_sock *s, bool local, ProtobufCBinaryData *ret);

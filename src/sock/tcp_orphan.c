@@ -48,7 +48,7 @@ static int count_orphans(int sock, unsigned int states, unsigned int *ret)
 	return sk_diag_tcp(sock, states, 0, count_one, ret);
 }
 
-static int put_addr(const struct tcp_iter_sock *s, bool local, ProtobufCBinaryData *ret)
+int tcp_iter_addr(const struct tcp_iter_sock *s, bool local, ProtobufCBinaryData *ret)
 {
 	union sk_addr a = { 0 };
 
@@ -104,7 +104,7 @@ static int fill(const struct tcp_iter_sock *s, TcpOrphanEntry *e)
 	e->reuse_addr = s->reuse;
 	e->reuse_port = s->reuseport;
 	fill_options(s, e);
-	return put_addr(s, true, &e->local) < 0 || put_addr(s, false, &e->remote) < 0 ? -ENOMEM : 0;
+	return tcp_iter_addr(s, true, &e->local) < 0 || tcp_iter_addr(s, false, &e->remote) < 0 ? -ENOMEM : 0;
 }
 
 static int add_orphan(void *arg, const struct tcp_iter_sock *s)
@@ -113,7 +113,7 @@ static int add_orphan(void *arg, const struct tcp_iter_sock *s)
 	TcpOrphansEntry *list = arg;
 	TcpOrphanEntry *e;
 
-	if (s->family != AF_INET && s->family != AF_INET6)
+	if ((s->family != AF_INET && s->family != AF_INET6) || !(1U << s->state & STATES))
 		return 0;
 	/* Its FIN and nothing else. */
 	if (s->state != TCP_TIME_WAIT && unacked != (s->state != TCP_FIN_WAIT2))

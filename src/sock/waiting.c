@@ -166,9 +166,11 @@ int waiting_note(struct dump *d, const struct file_desc *f, const SockEntry *s)
 		return log_oom();
 	if (err >= 0)
 		err = space_of(w, s->net_ns_id, f->fd, &q);
+	if (err >= 0)
+		err = waiting_knock(d, f, q);
 	if (err < 0) {
 		log_debug("%s: what waits there cannot be taken: %s", file_desc_name(f), strerror(-err));
-		return -EAGAIN;
+		return err == -EBUSY ? -EBUSY : -EAGAIN;
 	}
 	w->sockets[w->n_sockets++] = (struct waiting_at){ .file_id = f->id, .fd = f->fd, .q = q };
 	if (s->reuseport && s->reuseport->has_filter) {

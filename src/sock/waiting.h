@@ -27,9 +27,11 @@ struct waiting {
 
 /*
  * Connections wait at the listening socket @f: they are to be taken. -EAGAIN: they cannot be, it must
- * accept them first.
+ * accept them first; -EBUSY: the same, as a packet filter would not let them back.
  */
 int waiting_note(struct dump *d, const struct file_desc *f, const SockEntry *s);
+/* waiting_knock.c: -EBUSY if a packet filter drops what puts those at @f back. Nothing logs. */
+int waiting_knock(struct dump *d, const struct file_desc *f, struct reqsk *q);
 void waiting_done(struct sock_table *t);
 /* "10.0.3.1:4711, 10.0.3.1:4712 ...": who waits there; in a static buffer. */
 const char *waiting_peers(struct dump *d, int fd);

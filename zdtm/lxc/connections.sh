@@ -219,6 +219,29 @@ case_waiting_failures() {
 	end_waiting 30
 }
 
+# A filter would drop what puts them back, should the dump fail: it is not begun, and nothing is lost.
+case_waiting_strict_filter() {
+	begin_waiting 5
+	in_net nft -f - <<-END || skip "no nft"
+		table inet own {
+			chain in {
+				type filter hook input priority 0; policy drop;
+				iifname eth0 accept
+			}
+		}
+	END
+	"$CTCR" dump --ct "$CT" -D "$DIR/bad" > "$DIR/bad.out" 2>&1 && fail "the dump did not fail"
+	grep -q "5 connections wait to be accepted (.*$NET.1:.*dropped by a filter" "$DIR/bad.out" ||
+		fail "not told why: $(cat "$DIR/bad.out")"
+	waiting_are 5 || fail "after the dump that was refused: $(in_net ss -ltn)"
+	in_net nft add rule inet own in meta mark 0xc114 accept
+	CTCR_FAIL_STAGE=inventory "$CTCR" dump --ct "$CT" -D "$DIR/bad" > "$DIR/bad.out" 2>&1 &&
+		fail "the dump did not fail at inventory"
+	waiting_are 5 || fail "after a dump that failed: $(in_net ss -ltn)"
+	away 0
+	end_waiting 5
+}
+
 # With another address they are given up, with a line for each.
 case_waiting_other_address() {
 	local lines
