@@ -203,7 +203,6 @@ int routes_dump(struct net_dump *n);
 void route_change_source(NetEntry *net, const ProtobufCBinaryData *old, const uint8_t *new);
 int nexthops_restore(struct rnet *n);
 int routes_restore(struct rnet *n);
-int rules_survey(struct net_dump *n);
 int rules_dump(struct net_dump *n);
 int rules_restore(struct rnet *n);
 int neighbours_dump(struct net_dump *n);

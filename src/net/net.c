@@ -138,8 +138,6 @@ int net_survey(struct dump *d)
 		if (ret == 0)
 			ret = netbpf_survey(&n);
 		if (ret == 0)
-			ret = rules_survey(&n);
-		if (ret == 0)
 			ret = xtables_survey(&n);
 	}
 	return ret;

@@ -31,6 +31,7 @@ int nexthop_edit(const void *data, size_t len, struct rtnl_req *q);
 bool nexthop_is_group(const void *data, size_t len);
 /* Payload of RTM_NEWRULE. */
 int rule_edit(const void *data, size_t len, struct rtnl_req *q);
-bool rule_has_uids(const void *data, size_t len);
+/* Its range of user ids, in the message; NULL: it has none. */
+struct fib_rule_uid_range *rule_uids(const void *data, size_t len);
 /* Payload of RTM_NEWNEIGH. */
 int neighbour_edit(const void *data, size_t len, struct rtnl_req *q);

@@ -4,15 +4,23 @@
  *
  * Rules: a new namespace has rules already, and a container may have removed them: those of the
  * image that are missing are added, those it does not have are removed. The rule of priority 0 is shown
- * without a priority and would get another one: it is put in. Neighbours: permanent and externally
+ * without a priority and would get another one: it is put in. Ranges of user ids are those of the user
+ * namespace that owns the network namespace, and only a task in it may set them: a child of ours is.
+ * Neighbours: permanent and externally
  * learned ones, proxies, static forwarding entries of bridges and tunnels; what the kernel learned it
  * learns again.
  */
 #include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/neighbour.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
+#include "file/table.h"
+#include "mnt/child.h"
 #include "net/link.h"
 #include "net/route.h"
 
@@ -40,36 +48,28 @@ int rule_edit(const void *data, size_t len, struct rtnl_req *q)
 	return ret;
 }
 
-bool rule_has_uids(const void *data, size_t len)
+struct fib_rule_uid_range *rule_uids(const void *data, size_t len)
 {
 	const struct nlattr *tb[FRA_MAX + 1] = { 0 };
 	const size_t at = sizeof(struct fib_rule_hdr);
 
-	return len >= at && rtnl_attrs_raw((const char *)data + at, len - at, tb, FRA_MAX) == 0 &&
-	       tb[FRA_UID_RANGE];
+	if (len < at || rtnl_attrs_raw((const char *)data + at, len - at, tb, FRA_MAX) < 0 ||
+	    !tb[FRA_UID_RANGE] ||
+	    mnl_attr_get_payload_len(tb[FRA_UID_RANGE]) < sizeof(struct fib_rule_uid_range))
+		return NULL;
+	return mnl_attr_get_payload(tb[FRA_UID_RANGE]);
 }
 
-/* The kernel takes user ids only from a task in the user namespace that owns the network namespace. */
-int rules_survey(struct net_dump *n)
+/* The kernel showed us the ids of our own user namespace. */
+static int uids_inside(const struct net_dump *n, const ProtobufCBinaryData *b)
 {
-	int ret = 0;
+	struct fib_rule_uid_range *uids = n->ns->owner ? rule_uids(b->data, b->len) : NULL;
+	int ret;
 
-	for (size_t f = 0; f < ARRAY_SIZE(families) && n->ns->owner && ret == 0; f++) {
-		_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
-
-		if (rtnl_list_family(&n->rt, RTM_GETRULE, families[f], sizeof(struct fib_rule_hdr), &list) <
-		    0)
-			continue;
-		for (size_t i = 0; i < list.n && ret == 0; i++)
-			if (rule_has_uids(mnl_nlmsg_get_payload(list.v[i]),
-					  mnl_nlmsg_get_payload_len(list.v[i])))
-				ret = dump_obstacle(n->d,
-						    "a routing rule of network namespace %u names user ids "
-						    "(uidrange), which is not "
-						    "supported in a user namespace; ip rule del",
-						    n->msg->ns_id);
-	}
-	return ret;
+	if (!uids)
+		return 0;
+	ret = id_to_ns(n->ns->owner->task->proc, "uid_map", uids->start, &uids->start);
+	return ret < 0 ? ret : id_to_ns(n->ns->owner->task->proc, "uid_map", uids->end, &uids->end);
 }
 
 int rules_dump(struct net_dump *n)
@@ -81,12 +81,45 @@ int rules_dump(struct net_dump *n)
 
 		if (ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP)
 			continue;
-		for (size_t i = 0; i < list.n && ret == 0; i++)
+		for (size_t i = 0; i < list.n && ret == 0; i++) {
 			ret = bytes_add(&n->msg->n_rules, &n->msg->rules, list.v[i]);
+			if (ret == 0)
+				ret = uids_inside(n, &n->msg->rules[n->msg->n_rules - 1]);
+		}
 		if (ret < 0)
 			return log_errno(ret, "network namespace %u: list of rules", n->msg->ns_id);
 	}
 	return 0;
+}
+
+struct as_owner {
+	struct rtnl *rt;
+	struct rtnl_req *q;
+	int user_fd;
+};
+
+static int do_as_owner(void *data)
+{
+	struct as_owner *a = data;
+
+	if (setns(a->user_fd, CLONE_NEWUSER) < 0)
+		return -errno;
+	return rtnl_do(a->rt, a->q);
+}
+
+/* Send @q from the user namespace that owns the network namespace. */
+static int send_as_owner(struct rnet *n, struct rtnl_req *q)
+{
+	_cleanup_close_ int user = RET_NERRNO(ioctl(n->ns_fd, NS_GET_USERNS));
+	struct as_owner a = { .rt = &n->rt, .q = q, .user_fd = user };
+	struct stat st, own;
+
+	if (user < 0)
+		return user;
+	if (fstat(user, &st) < 0 || stat("/proc/thread-self/ns/user", &own) < 0)
+		return -errno;
+	return st.st_ino == own.st_ino && st.st_dev == own.st_dev ? rtnl_do(&n->rt, q)
+								  : child_run(do_as_owner, &a);
 }
 
 static int rule_send(struct rnet *n, uint16_t type, const void *data, size_t len)
@@ -98,7 +131,7 @@ static int rule_send(struct rnet *n, uint16_t type, const void *data, size_t len
 		q.h.nlmsg_type = type;
 		if (type == RTM_DELRULE)
 			q.h.nlmsg_flags = NLM_F_REQUEST;
-		ret = rtnl_do(&n->rt, &q);
+		ret = rule_uids(data, len) ? send_as_owner(n, &q) : rtnl_do(&n->rt, &q);
 	}
 	if (ret == 0 || (type == RTM_NEWRULE && ret == -EEXIST))
 		return 0;
