@@ -4,13 +4,20 @@
  *
  * Put on links that are up, in the kernel's order (the first of a subnet is the primary one). IPv6
  * addresses are added without duplicate detection, which would make them unusable for seconds, and
- * then given their own flags. Addresses the kernel made by itself and the image has not are removed.
- * Cannot be set by a program, and is lost: IFA_F_TEMPORARY, IFA_F_STABLE_PRIVACY, IFA_F_DADFAILED, time
- * stamps.
+ * then given their own flags; but those that were not through with it, or had failed, go through it again.
+ * Addresses the kernel made by itself and the image has not are removed.
+ * Temporary addresses (RFC 8981) only the kernel can make (inet6_rtm_newaddr() masks the flag), with random
+ * numbers, and it makes one when their parent is added. That one is for new connections. Those of the
+ * image that a socket is bound to stay beside it, deprecated, until they expire; the others are gone. So
+ * there is never more than one besides those in use. If the kernel makes none (use_tempaddr is off by now)
+ * all stay as they are.
+ * Cannot be set by a program, and is lost: IFA_F_STABLE_PRIVACY (mode and secret are kept), time stamps.
  */
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
+#include <stdio.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "net/link.h"
 
@@ -92,6 +99,39 @@ static bool is_inet(const struct nlmsghdr *h)
 	       (ifa->ifa_family == AF_INET || ifa->ifa_family == AF_INET6);
 }
 
+/* As /proc/net/tcp6 and the like name it: four words in the machine's order. */
+static void proc_text(const uint8_t *addr, char buf[40])
+{
+	uint32_t w[4];
+
+	memcpy(w, addr, sizeof(w));
+	snprintf(buf, 40, " %08X%08X%08X%08X:", w[0], w[1], w[2], w[3]);
+}
+
+/* Is a socket bound to it? Connections without a descriptor count too. What cannot be read counts as yes. */
+static bool is_in_use(const struct net_dump *n, const AddrEntry *m)
+{
+	static const char *const tables[] = { "net/tcp6", "net/udp6", "net/udplite6", "net/raw6" };
+	char hex[40];
+
+	if (m->address.len != 16 || !n->ns->task)
+		return true;
+	proc_text(m->address.data, hex);
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		_cleanup_free_ char *text = NULL;
+		int ret = read_text_at(n->ns->task->proc, tables[i], &text);
+
+		if ((ret < 0 && ret != -ENOENT) || (ret >= 0 && strstr(text, hex)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_temporary(const AddrEntry *m)
+{
+	return m->family == AF_INET6 && (m->flags & IFA_F_TEMPORARY);
+}
+
 int addrs_dump(struct net_dump *n)
 {
 	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
@@ -105,8 +145,13 @@ int addrs_dump(struct net_dump *n)
 		if (!GROW(m->addrs, m->n_addrs))
 			return log_oom();
 		ret = addr_parse(list.v[i], &m->addrs[m->n_addrs]);
-		if (ret == 0)
-			m->n_addrs++;
+		if (ret < 0)
+			break;
+		if (is_temporary(m->addrs[m->n_addrs])) {
+			m->addrs[m->n_addrs]->has_in_use = true;
+			m->addrs[m->n_addrs]->in_use = is_in_use(n, m->addrs[m->n_addrs]);
+		}
+		m->n_addrs++;
 	}
 	return ret < 0 ? log_errno(ret, "network namespace %u: list of addresses", n->msg->ns_id) : 0;
 }
@@ -169,13 +214,15 @@ static int addr_request(const AddrEntry *m, uint32_t flags, struct rtnl_req *q)
 static int addr_add(struct rnet *n, const AddrEntry *m)
 {
 	uint32_t flags = m->flags & USER_FLAGS;
+	bool again = (m->flags & IFA_F_TENTATIVE) && !(m->flags & IFA_F_OPTIMISTIC);
+	bool without = m->family == AF_INET6 && !(flags & IFA_F_NODAD) && !again;
 	char text[INET6_ADDRSTRLEN];
 	struct rtnl_req q;
-	int ret = addr_request(m, m->family == AF_INET6 ? flags | IFA_F_NODAD : flags, &q);
+	int ret = addr_request(m, without ? flags | IFA_F_NODAD : flags, &q);
 
 	if (ret == 0)
 		ret = rtnl_do(&n->rt, &q);
-	if (ret == 0 && m->family == AF_INET6 && !(flags & IFA_F_NODAD)) {
+	if (ret == 0 && without) {
 		ret = addr_request(m, flags, &q);
 		q.h.nlmsg_flags |= NLM_F_REPLACE;
 		if (ret == 0)
@@ -195,7 +242,13 @@ static bool same_address(const AddrEntry *a, const AddrEntry *b)
 	       memcmp(own_address(a)->data, own_address(b)->data, a->address.len) == 0;
 }
 
-static int addr_remove_if_new(struct rnet *n, const AddrEntry *m)
+static bool same_network(const AddrEntry *a, const AddrEntry *b)
+{
+	return a->index == b->index && a->family == b->family && a->prefixlen == b->prefixlen &&
+	       addr_same_network(a->address.data, b->address.data, a->prefixlen);
+}
+
+static int addr_remove_if_new(struct rnet *n, const AddrEntry *m, void *arg)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct rtnl_req q;
@@ -204,7 +257,8 @@ static int addr_remove_if_new(struct rnet *n, const AddrEntry *m)
 	if (!link_entry(n->msg, m->index))
 		return 0; /* of a link that waits here, or a fallback device */
 	for (size_t i = 0; i < n->msg->n_addrs; i++)
-		if (same_address(n->msg->addrs[i], m))
+		if (same_address(n->msg->addrs[i], m) ||
+		    (is_temporary(m) && is_temporary(n->msg->addrs[i]) && same_network(n->msg->addrs[i], m)))
 			return 0;
 	ret = addr_request(m, 0, &q);
 	q.h.nlmsg_type = RTM_DELADDR;
@@ -216,7 +270,8 @@ static int addr_remove_if_new(struct rnet *n, const AddrEntry *m)
 		       : 0;
 }
 
-static int remove_new(struct rnet *n)
+/* @fn on each address of the namespace. */
+static int each_address(struct rnet *n, int (*fn)(struct rnet *n, const AddrEntry *m, void *arg), void *arg)
 {
 	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
 	int ret = rtnl_list_family(&n->rt, RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg), &list);
@@ -229,19 +284,56 @@ static int remove_new(struct rnet *n)
 		ret = addr_parse(list.v[i], &m);
 		if (ret < 0)
 			break;
-		ret = addr_remove_if_new(n, m);
+		ret = fn(n, m, arg);
 		addr_entry__free_unpacked(m, NULL);
 	}
 	return ret;
+}
+
+struct temporary {
+	const AddrEntry *m;
+	bool replaced;
+};
+
+static int find_replacement(struct rnet *n, const AddrEntry *m, void *arg)
+{
+	struct temporary *t = arg;
+
+	if (is_temporary(m) && same_network(m, t->m) && !same_address(m, t->m))
+		t->replaced = true;
+	return 0;
+}
+
+/* It brings no route to its network along: its parent has that. */
+static int add_temporary(struct rnet *n, const AddrEntry *m)
+{
+	struct temporary t = { .m = m };
+	AddrEntry a = *m;
+	int ret = each_address(n, find_replacement, &t);
+
+	if (ret < 0 || (t.replaced && m->has_in_use && !m->in_use))
+		return ret;
+	a.flags |= IFA_F_NOPREFIXROUTE;
+	if (t.replaced) {
+		a.valid = m->has_valid ? m->valid : UINT32_MAX;
+		a.has_valid = a.has_preferred = true;
+		a.preferred = 0;
+	}
+	return addr_add(n, &a);
 }
 
 static int add_inet6(struct rnet *n, const LinkEntry *l)
 {
 	int ret = 0;
 
-	for (size_t i = n->msg->n_addrs; i > 0 && ret == 0; i--)
-		if (n->msg->addrs[i - 1]->family == AF_INET6 && n->msg->addrs[i - 1]->index == l->index)
-			ret = addr_add(n, n->msg->addrs[i - 1]);
+	for (int temporary = 0; temporary < 2; temporary++)
+		for (size_t i = n->msg->n_addrs; i > 0 && ret == 0; i--) {
+			const AddrEntry *m = n->msg->addrs[i - 1];
+
+			if (m->family != AF_INET6 || m->index != l->index || is_temporary(m) != temporary)
+				continue;
+			ret = temporary ? add_temporary(n, m) : addr_add(n, m);
+		}
 	return ret;
 }
 
@@ -259,7 +351,7 @@ int addrs_restore(struct rnet *n)
 			ret = addr_add(n, n->msg->addrs[i]);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		ret = add_inet6(n, v[i]);
-	return ret < 0 ? ret : remove_new(n);
+	return ret < 0 ? ret : each_address(n, addr_remove_if_new, NULL);
 }
 
 int addrs_plan(struct restore *r, struct rnet *n)
