@@ -112,7 +112,10 @@ int add_external(struct options *o, const char *type, const char *id, const char
 	if (options_external(o, type, id))
 		return 0;
 	key = xasprintf("%s[%s]", type, id);
-	return key ? options_add_external(o, key, value) : -ENOMEM;
+	if (!key || options_add_external(o, key, value) < 0)
+		return -ENOMEM;
+	o->externals[o->n_externals - 1].weak = true;
+	return 0;
 }
 
 /* Bind mounts of the configuration: outside it is m->source, in the image it has its target's name. */

@@ -26,5 +26,7 @@ int lxc_restore(struct options *o);
  * (NULL-terminated, in one block: free() it). -ENOENT: we were not called by ctcr.
  */
 int lxc_request_words(char ***ret);
+/* Containers of LXC: NAME, or LXCPATH/NAME where they are not below the run's own -P. */
+extern const struct container_lookup lxc_containers;
 /* /var/lib/lxc, or what lxc.conf says; malloc()ed. */
 int lxc_default_path(char **ret);

@@ -175,7 +175,7 @@ static bool set_links(struct lxc_container *c, const struct container *ct, const
 			continue;
 		ok = lxc_net_name(&ct->conf, i, &name) == 0 && set_net_item(c, n, "name", name);
 		value = ok && streq(n->type, "veth") ? options_external(o, "veth", name) : NULL;
-		if (value)
+		if (value && !strchr(value, ',')) /* else it is no business of LXC's */
 			ok = set_pair(c, n, value);
 		if (ok && (streq(n->type, "vlan") || streq(n->type, "ipvlan")))
 			ok = set_net_item(c, n, "type", "empty");

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "lxc/lxc.h"
 
 /* Callers start us with standard descriptors closed, or everything blocked. */
 static void sane_process(void)
@@ -40,6 +41,7 @@ static int run_verb(const struct verb *v, char **argv)
 	}
 	options_init(&o);
 	o.verb = v->name;
+	o.containers = &lxc_containers;
 	log_init(v->name, LOG_WARN);
 	ret = options_parse(&ctcr_options, &o, v->verb, argv, &rest) < 0;
 	if (!ret && (rest.n < v->min_args || rest.n > v->max_args))

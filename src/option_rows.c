@@ -50,8 +50,9 @@ static const struct option_row rows[] = {
 	     "return when everything runs (default: wait for the root task's end)"),
 	STRING("pidfile", 0, "F", R, pidfile, "write the root task's pid to the new file F"),
 	STRING("root", 'r', "PATH", R, root, "directory that becomes the root of the restored tree"),
-	{ "veth-pair", 0, ARG_OPTIONAL, "IN=OUT[@BR]", "=", R, set_veth_pair, 0,
-	  "the outer end of veth IN is named OUT, on bridge BR; no value: as LXC is configured" },
+	{ "veth-pair", 0, ARG_OPTIONAL, "IN=[OUT][@BR][,WHERE]", "=", R, set_veth_pair, 0,
+	  "the outer end of veth IN is named OUT, on bridge BR; WHERE: netns=NAME, container=NAME, pid=N, "
+	  "host; no value: as LXC is configured" },
 	LIST("external", "KEY[:VAL]", D | R | C, set_external,
 	     "what is outside and only referred to: mnt[PATH]:NAME, unix[INO], veth[IN]:OUT ..."),
 	LIST("ip", "LINK=ADDR/LEN[@GW]", R, set_address,

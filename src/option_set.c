@@ -114,7 +114,7 @@ int set_skip_mount(void *opts, const struct option_row *row, const char *value)
 
 static int add_pair(struct external **list, size_t *n, const char *key, const char *value)
 {
-	struct external e = { strdup(key), strdup(value) };
+	struct external e = { .key = strdup(key), .value = strdup(value) };
 
 	if (!e.key || !e.value || !GROW(*list, *n)) {
 		free(e.key);
@@ -130,7 +130,7 @@ int options_add_external(struct options *o, const char *key, const char *value)
 	return add_pair(&o->externals, &o->n_externals, key, value ?: "");
 }
 
-const char *options_external(const struct options *o, const char *type, const char *id)
+const struct external *options_find_external(const struct options *o, const char *type, const char *id)
 {
 	size_t n = strlen(type), m = id ? strlen(id) : 0;
 
@@ -140,11 +140,28 @@ const char *options_external(const struct options *o, const char *type, const ch
 		if (strncmp(k, type, n) != 0)
 			continue;
 		if (!id && !k[n])
-			return o->externals[i].value;
+			return &o->externals[i];
 		if (id && k[n] == '[' && strncmp(k + n + 1, id, m) == 0 && streq(k + n + 1 + m, "]"))
-			return o->externals[i].value;
+			return &o->externals[i];
 	}
 	return NULL;
+}
+
+const char *options_external(const struct options *o, const char *type, const char *id)
+{
+	const struct external *e = options_find_external(o, type, id);
+
+	return e ? e->value : NULL;
+}
+
+void options_weaken(struct options *o, const char *type)
+{
+	for (size_t i = 0; i < o->n_externals; i++) {
+		const char *rest = startswith(o->externals[i].key, type);
+
+		if (rest && *rest == '[')
+			o->externals[i].weak = true;
+	}
 }
 
 /* Where the key of "type[id]:value" or "type:value" ends; the id may hold colons and brackets. */
@@ -182,10 +199,11 @@ static int add_keyed(struct options *o, const char *type, const char *id, size_t
 	return !key || options_add_external(o, key, value) < 0 ? log_oom() : 0;
 }
 
-/* IN=OUT[@BRIDGE] */
+/* IN=[OUT][@BRIDGE][,WHERE] */
 int set_veth_pair(void *opts, const struct option_row *row, const char *value)
 {
 	struct options *o = opts;
+	struct link_end end;
 	const char *eq;
 
 	if (!value) {
@@ -193,8 +211,12 @@ int set_veth_pair(void *opts, const struct option_row *row, const char *value)
 		return 0;
 	}
 	eq = strchr(value, '=');
-	if (!eq || eq == value || !eq[1] || eq[1] == '@')
+	if (!eq || eq == value || !eq[1] || (eq[1] == '@' && !strchr(eq, ',')))
 		return option_bad(row, value, "not IN=OUT or IN=OUT@BRIDGE");
+	if (strchr(eq, ',') && link_end_parse(eq + 1, &end) < 0)
+		return option_bad(row, value,
+				  "not IN=[OUT][@BRIDGE], and after a comma netns=NAME, container=NAME, "
+				  "pid=N or host");
 	return add_keyed(o, "veth", value, eq - value, eq + 1);
 }
 

@@ -128,7 +128,7 @@ static const struct option_row rows[] = {
 	  "unix sockets connected outside" },
 	LIST("external", 0, "KEY[:VALUE]", set_external, "what is outside"),
 	LIST("ext-mount-map", 'M', "KEY:VALUE", set_mount_map, "mounts from outside; auto: find them"),
-	LIST("veth-pair", 0, "IN=OUT[@BRIDGE]", set_veth_pair, "outer end of a veth"),
+	LIST("veth-pair", 0, "IN=OUT[@BRIDGE][,WHERE]", set_veth_pair, "outer end of a veth"),
 	LIST("inherit-fd", 0, "fd[N]:KEY", set_inherit, "a descriptor to use"),
 	LIST("action-script", 0, "FILE", set_script, "run at each step"),
 	LIST("cgroup-root", 0, "[CTRL:]PATH", set_cgroup_root, "cgroup to restore below"),
@@ -272,6 +272,8 @@ static int take_request(struct options *o)
 	char **words;
 	int err = lxc_request_words(&words);
 
+	options_weaken(o, "veth"); /* LXC's, from its configuration */
+	options_weaken(o, "macvlan");
 	if (name && !o->ct && check_name(name) >= 0)
 		o->ct = strdup(name);
 	if (err == -ENOENT)
@@ -364,6 +366,7 @@ int criu_main(int argc, char **argv)
 	options_init(&c.o);
 	c.o.criu = c.o.criu_stats = true;
 	c.o.cgroups = CGROUP_SOFT;
+	c.o.containers = &lxc_containers;
 	ret = criu_run(&c, argv + (argc > 0));
 	free(c.feature);
 	free(c.text);

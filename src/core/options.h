@@ -15,6 +15,28 @@ enum cgroup_mode { CGROUP_FULL, CGROUP_SOFT, CGROUP_PROPS, CGROUP_STRICT, CGROUP
 /* --external KEY[:VALUE]: key is "type[id]"; value may be "". */
 struct external {
 	char *key, *value;
+	bool weak; /* not of the user's saying: from a container's configuration */
+};
+
+/*
+ * Where the other end of a veth, or the link below one, is to be: "[NAME][@BRIDGE][,WHERE]"; WHERE is
+ * netns=NAME (below /run/netns), netns=/PATH, container=NAME, pid=N or host. NAME may be left out before
+ * WHERE: as it was.
+ */
+enum end_where { END_UNSAID, END_HOST, END_NETNS, END_CONTAINER, END_PID };
+struct link_end {
+	char name[16], bridge[16]; /* "": not given */
+	enum end_where where;
+	const char *place; /* of netns and container; points into the text */
+	pid_t pid;
+};
+
+struct options;
+/* Containers by name, by whoever knows their manager (lxc/). Nothing logs; -ESRCH: it does not run. */
+struct container_lookup {
+	int (*init_pid)(const struct options *o, const char *name, pid_t *ret);
+	/* The name of a running one whose init is in the network namespace @ino; malloc()ed. -ESRCH. */
+	int (*by_netns)(const struct options *o, uint64_t ino, char **ret);
 };
 
 /* --inherit-fd fd[N]:KEY */
@@ -67,6 +89,7 @@ struct options {
 	size_t n_skip_mounts;
 	struct external *addresses; /* --ip LINK=ADDRESS/LEN */
 	size_t n_addresses;
+	const struct container_lookup *containers; /* NULL: nobody knows any */
 	char **words; /* all of the above as words of a command line, for the inventory */
 	size_t n_words;
 };
@@ -76,6 +99,12 @@ struct options {
  * are spellings of it), NULL if there is none.
  */
 const char *options_external(const struct options *o, const char *type, const char *id);
+/* The same with all that is known of it. */
+const struct external *options_find_external(const struct options *o, const char *type, const char *id);
+/* What has been given so far counts less than what an image says of ends outside of the host. */
+void options_weaken(struct options *o, const char *type);
+/* -EINVAL. */
+int link_end_parse(const char *text, struct link_end *ret);
 /* NULL @id: the key is @type alone. A later one of the same key counts. -ENOMEM is not logged. */
 int options_add_external(struct options *o, const char *key, const char *value);
 void options_done(struct options *o);

@@ -166,7 +166,7 @@ static const char *addr_text(const AddrEntry *m, char buf[INET6_ADDRSTRLEN])
 	return inet_ntop(m->family, own_address(m)->data, buf, INET6_ADDRSTRLEN) ? buf : "?";
 }
 
-static int addr_check(const NetEntry *net, const AddrEntry *m)
+int addr_check(const NetEntry *net, const AddrEntry *m)
 {
 	size_t len = m->family == AF_INET ? 4 : m->family == AF_INET6 ? 16 : 0;
 

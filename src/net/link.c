@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "net/link.h"
+#include "net/outside.h"
 
 static const char *refuse_vxlan(const struct link_info *l)
 {
@@ -219,23 +220,52 @@ static int dump_common(const struct link_info *l, LinkEntry *m)
 	return 0;
 }
 
-/* The names by which the host can be asked to make the same again: the peer, or the link below. */
-static int dump_host_peer(struct net_dump *n, PeerEntry *p)
+int link_read(const struct link_info *l, LinkEntry **ret)
+{
+	LinkEntry *m = malloc(sizeof(*m));
+	int err;
+
+	if (!m)
+		return log_oom();
+	link_entry__init(m);
+	err = dump_common(l, m);
+	if (err < 0) {
+		link_entry__free_unpacked(m, NULL);
+		return err;
+	}
+	*ret = m;
+	return 0;
+}
+
+/* A link in the namespace that that of @rt calls @nsid; -1: in the same. */
+static int get_link(struct rtnl *rt, int32_t nsid, uint32_t index, struct nlmsghdr **ret)
+{
+	const struct ifinfomsg ifi = { .ifi_index = (int)index };
+	struct rtnl_req q;
+
+	if (nsid < 0)
+		return rtnl_link(rt, NULL, index, ret);
+	rtnl_begin(&q, RTM_GETLINK, 0, &ifi, sizeof(ifi));
+	rtnl_put(&q, IFLA_TARGET_NETNSID, &nsid, 4);
+	return rtnl_get(rt, &q, ret);
+}
+
+/* The names by which it can be made again: the peer, or the link below. */
+int link_read_peer(struct rtnl *rt, int32_t nsid, int ethtool, PeerEntry *p)
 {
 	_cleanup_free_ struct nlmsghdr *h = NULL, *up = NULL;
 	struct link_info l, master;
 
-	if (rtnl_link(&n->host, NULL, p->index, &h) < 0 || link_parse(h, &l) < 0)
+	if (get_link(rt, nsid, p->index, &h) < 0 || link_parse(h, &l) < 0)
 		return 0; /* gone meanwhile: restore will ask for a name */
 	p->name = strdup(l.name);
 	p->has_mtu = true;
 	p->mtu = rtnl_u32(l.tb[IFLA_MTU], 0);
 	if (!p->name || dump_bytes(l.tb[IFLA_ADDRESS], &p->has_address, &p->address) < 0)
 		return log_oom();
-	if (n->host_ethtool >= 0 && settings_dump(n->host_ethtool, l.name, &p->settings) < 0)
+	if (ethtool >= 0 && settings_dump(ethtool, l.name, &p->settings) < 0)
 		return -ENOMEM;
-	if (rtnl_u32(l.tb[IFLA_MASTER], 0) &&
-	    rtnl_link(&n->host, NULL, rtnl_u32(l.tb[IFLA_MASTER], 0), &up) == 0 &&
+	if (rtnl_u32(l.tb[IFLA_MASTER], 0) && get_link(rt, nsid, rtnl_u32(l.tb[IFLA_MASTER], 0), &up) == 0 &&
 	    link_parse(up, &master) == 0) {
 		p->master = strdup(master.name);
 		if (!p->master)
@@ -254,9 +284,6 @@ static uint32_t vxlan_lower(const struct link_info *l)
 	return rtnl_u32(tb[IFLA_VXLAN_LINK], 0);
 }
 
-#define REFUSE_PEER \
-	"has its other end in a network namespace that no task of the container is in; remove it or move it"
-
 /* The namespace that is called @id here: one of the container, or the host's. */
 static bool known_ns(const struct net_dump *n, const struct nlattr *id, uint32_t *ret)
 {
@@ -269,14 +296,12 @@ static bool known_ns(const struct net_dump *n, const struct nlattr *id, uint32_t
 	return false;
 }
 
-const char *link_refuse_peer(const struct net_dump *n, const struct link_info *l)
+bool link_is_outside(const struct net_dump *n, const struct link_info *l)
 {
 	uint32_t ns_id;
 
-	if (streq(l->kind, link_phys.kind) || !l->tb[IFLA_LINK_NETNSID] ||
-	    known_ns(n, l->tb[IFLA_LINK_NETNSID], &ns_id))
-		return NULL;
-	return REFUSE_PEER;
+	return !streq(l->kind, link_phys.kind) && l->tb[IFLA_LINK_NETNSID] &&
+	       !known_ns(n, l->tb[IFLA_LINK_NETNSID], &ns_id);
 }
 
 static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m)
@@ -287,17 +312,17 @@ static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m
 
 	if (!index || (!id && index == m->index) || streq(l->kind, link_phys.kind))
 		return 0;
-	if (id && !known_ns(n, id, &ns_id)) {
-		log_error("link %s (network namespace %u) " REFUSE_PEER, m->name, n->msg->ns_id);
-		return -EOPNOTSUPP;
-	}
+	if (id && !known_ns(n, id, &ns_id))
+		ns_id = NS_OUTSIDE;
 	m->peer = malloc(sizeof(*m->peer));
 	if (!m->peer)
 		return log_oom();
 	peer_entry__init(m->peer);
 	m->peer->index = index;
 	m->peer->ns_id = ns_id;
-	return ns_id == 0 ? dump_host_peer(n, m->peer) : 0;
+	if (ns_id == NS_OUTSIDE)
+		return outside_dump(n, m, (int32_t)rtnl_u32(id, -1));
+	return ns_id == 0 ? link_read_peer(&n->host, -1, n->host_ethtool, m->peer) : 0;
 }
 
 const char *link_refuse(const struct link_info *l)
@@ -327,15 +352,13 @@ static int link_dump(struct net_dump *n, struct link_info *l)
 		log_error("link %s (%s, network namespace %u) %s", l->name, l->kind, n->msg->ns_id, why);
 		return -EOPNOTSUPP;
 	}
-	m = malloc(sizeof(*m));
-	if (!m || !GROW(n->msg->links, n->msg->n_links)) {
-		free(m);
+	if (!GROW(n->msg->links, n->msg->n_links))
 		return log_oom();
-	}
-	link_entry__init(m);
+	ret = link_read(l, &m);
+	if (ret < 0)
+		return ret;
 	n->msg->links[n->msg->n_links++] = m;
-	ret = dump_common(l, m);
-	if (ret == 0 && n->ethtool >= 0)
+	if (n->ethtool >= 0)
 		ret = settings_dump(n->ethtool, m->name, &m->settings);
 	if (ret == 0)
 		ret = dump_peer(n, l, m);

@@ -14,6 +14,9 @@
 #include "proto/net.pb-c.h"
 
 struct sysctl_reader;
+struct outside_ns;
+struct place;
+struct far_end;
 
 /* Newer than the headers of Debian 12. */
 #define IFLA_GSO_IPV4_MAX_SIZE 63 /* since 6.3 */
@@ -40,6 +43,9 @@ struct net_dump {
 	int host_fd;
 	int ethtool, host_ethtool; /* sockets for SIOCETHTOOL, -1: none */
 	NetEntry *msg;
+	struct outside_ns *outs; /* those it has ids for, once they were looked for; outside.h */
+	size_t n_outs;
+	bool looked;
 };
 
 /* A namespace at restore time. */
@@ -54,10 +60,11 @@ struct rnet {
 	bool linked, configured; /* links are there; everything is */
 };
 
-/* A link of ours in the host's namespace. */
+/* A link of ours in the host's namespace, or one outside. */
 struct host_end {
 	uint32_t index;
 	char *name;
+	struct place *place;
 };
 
 struct moved_addr { /* by --ip */
@@ -82,6 +89,10 @@ struct net_store {
 	struct host_end *ends; /* made by us: removed by net_undo() */
 	size_t n_ends;
 	int *in; /* sockets to the wardens of devices of the host (link_phys.c) */
+	struct place **places; /* where other ends go, each once; outside.h */
+	size_t n_places;
+	struct far_end **fars; /* ends that get back what was recorded of them */
+	size_t n_fars;
 	size_t n_in;
 	struct moved_addr *moved;
 	size_t n_moved;
@@ -129,8 +140,20 @@ const struct link_ops *link_find(const char *kind);
 int link_parse(const struct nlmsghdr *h, struct link_info *ret);
 /* Why it cannot be dumped, NULL if it can. */
 const char *link_refuse(const struct link_info *l);
-/* The same for where its other end, or the link it lies on, is; after nsids_dump(). */
-const char *link_refuse_peer(const struct net_dump *n, const struct link_info *l);
+/* Is its other end, or the link it lies on, neither in the container nor on the host? After nsids_dump(). */
+bool link_is_outside(const struct net_dump *n, const struct link_info *l);
+/* A link as it is, without its peer and settings; malloc()ed. */
+int link_read(const struct link_info *l, LinkEntry **ret);
+/*
+ * What @rt shows of the link p->index: name, address, mtu, bridge; settings by @ethtool (-1: none). @nsid: in
+ * the namespace that has this id there, -1: in the same.
+ */
+int link_read_peer(struct rtnl *rt, int32_t nsid, int ethtool, PeerEntry *p);
+/* Is a link of an image fit to be made? Logs. */
+int link_check(const NetEntry *net, const LinkEntry *m);
+/* The second pass of a link that is there: flags, alias, master, names. */
+int link_set(struct rnet *n, const LinkEntry *m);
+void links_settle(struct rnet *n, int sock); /* carriers noticed now */
 /* Made by the kernel in every namespace when a module is there (tunl0, sit0 ...), and not in use. */
 bool link_is_fallback(const struct link_info *l);
 
@@ -149,8 +172,6 @@ int link_set_inet6(struct rnet *n, const LinkEntry *m, uint8_t mode, bool token)
  */
 int links_finish(struct rnet *n, bool late);
 bool link_is_late(const NetEntry *net, const LinkEntry *m);
-/* "OUT[@BRIDGE]" of --veth-pair; -EINVAL. */
-int veth_parse(const char *text, char name[16], char bridge[16]);
 const LinkEntry *link_entry(const NetEntry *m, uint32_t index);
 
 /* The usual creation request begun: index, name, address, mtu, queue length, group. */
@@ -179,6 +200,11 @@ int attrs_restore(struct rnet *n, const LinkEntry *m);
 /* How @n calls the namespace @ns_fd, given an id first if it has none yet: >= 0, or errno. */
 int nsid_of(struct rnet *n, int ns_fd);
 int nsids_dump(struct net_dump *n);
+/* Of the namespace of @rt; *@ret -1: it has none for @ns_fd. */
+int nsid_get(struct rtnl *rt, int ns_fd, int32_t *ret);
+int nsid_set(struct rtnl *rt, int ns_fd, int32_t id);
+/* Is the socket in our own network namespace? Asked of the kernel (SO_NETNS_COOKIE, Linux 5.14). */
+bool rtnl_is_our_own(const struct rtnl *rt);
 int nsids_restore(struct restore *r, struct rnet *n);
 /* lock_shared.c: the part of a lock that is in the coordinator's own namespace. */
 int lock_shared_dump(struct dump *d, struct netlock *l);
@@ -197,12 +223,15 @@ int readdress(struct restore *r, struct rnet *n); /* --ip */
 /* The host's own: IFA_LOCAL, or IFA_ADDRESS where there is no peer. */
 const ProtobufCBinaryData *own_address(const AddrEntry *m);
 int addrs_restore(struct rnet *n);
+int addr_check(const NetEntry *net, const AddrEntry *m);
 bool addr_same_network(const uint8_t *a, const uint8_t *b, uint32_t len);
 int addr_parse_text(const char *text, int *ret_family, uint8_t ret_addr[16], uint32_t *ret_len);
 int routes_dump(struct net_dump *n);
 void route_change_source(NetEntry *net, const ProtobufCBinaryData *old, const uint8_t *new);
 int nexthops_restore(struct rnet *n);
 int routes_restore(struct rnet *n);
+/* In a namespace that is not the container's: what cannot be put back is warned of. */
+void routes_try(struct rnet *n, const char *where);
 int rules_dump(struct net_dump *n);
 int rules_restore(struct rnet *n);
 int neighbours_dump(struct net_dump *n);

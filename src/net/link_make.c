@@ -4,7 +4,7 @@
 #include <linux/if_addr.h>
 
 #include "base/log.h"
-#include "net/link.h"
+#include "net/outside.h"
 
 /* Flags a user sets; the rest is the driver's or the kernel's. */
 #define USER_FLAGS (IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST | IFF_DYNAMIC | IFF_DEBUG)
@@ -70,42 +70,40 @@ int link_do(struct rtnl *rt, struct rtnl_req *q, const char *name, const char *w
 	return log_errno(ret, "link %s: %s", name, what);
 }
 
-/* The index, in the host's namespace, of the link that @m lies on: as asked for, or as recorded. */
-static int host_lower(struct restore *r, const LinkEntry *m, uint32_t *ret_index)
+/* The index, on the host or outside, of the link that @m lies on: as asked for, or as recorded. */
+static int far_lower(struct restore *r, struct rnet *n, const LinkEntry *m, struct place **ret_place,
+		     uint32_t *ret_index)
 {
-	const char *name = options_external(r->opt, m->kind, m->name);
 	_cleanup_free_ struct nlmsghdr *h = NULL;
-	int ret;
+	struct wanted_end w;
+	int ret = place_of(r, n, m, &w);
 
-	if (!name)
-		name = m->peer->name;
-	if (!name) {
-		log_error("link %s (%s): lies on a link of the host of unknown name; give --external "
-			  "%s[%s]:LINK",
-			  m->name, m->kind, m->kind, m->name);
-		return -EINVAL;
-	}
-	ret = rtnl_link(&r->net->host, name, 0, &h);
+	if (ret < 0)
+		return ret;
+	ret = rtnl_link(w.place->rt, w.name, 0, &h);
 	if (ret < 0)
 		return log_errno(
-			ret, "link %s (%s): lies on %s of the host; make it or give --external %s[%s]:LINK",
-			m->name, m->kind, name, m->kind, m->name);
+			ret, "link %s (%s): lies on %s %s; make it or give --external %s[%s]:LINK[,WHERE]",
+			m->name, m->kind, w.name, w.place->text, m->kind, m->name);
 	*ret_index = ((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
+	*ret_place = w.place;
 	return 0;
 }
 
 static int put_lower(struct restore *r, struct rnet *n, const LinkEntry *m, struct rtnl_req *q)
 {
 	uint32_t index = m->peer->index;
+	struct place *place = NULL;
 	struct rnet *o = NULL;
 	int ret, nsid;
 
 	if (m->peer->ns_id == n->msg->ns_id)
 		return rtnl_put(q, IFLA_LINK, &index, 4);
-	if (m->peer->ns_id == 0) {
-		ret = host_lower(r, m, &index);
+	if (m->peer->ns_id == 0 || m->peer->ns_id == NS_OUTSIDE) {
+		ret = far_lower(r, n, m, &place, &index);
 		if (ret < 0)
 			return ret;
+		place_keep_id(n, place, m);
 	} else {
 		o = rnet_find(r, m->peer->ns_id);
 		if (!o || o->ns_fd < 0) {
@@ -115,7 +113,7 @@ static int put_lower(struct restore *r, struct rnet *n, const LinkEntry *m, stru
 			return -EOPNOTSUPP;
 		}
 	}
-	nsid = nsid_of(n, o ? o->ns_fd : r->net->host_fd);
+	nsid = nsid_of(n, o ? o->ns_fd : place->ns_fd);
 	if (nsid < 0)
 		return log_errno(nsid, "link %s: id of the network namespace of the link it lies on",
 				 m->name);
@@ -200,7 +198,7 @@ static int put_altnames(struct rnet *n, const LinkEntry *m)
 }
 
 /* The second pass: all links are there. */
-static int link_set(struct rnet *n, const LinkEntry *m)
+int link_set(struct rnet *n, const LinkEntry *m)
 {
 	const struct ifinfomsg ifi = { .ifi_index = m->index,
 				       .ifi_flags = m->flags & USER_FLAGS,
@@ -274,7 +272,7 @@ static int order_visit(struct rnet *n, size_t i, uint8_t *state, size_t *n_done)
 	return 0;
 }
 
-static int link_check(const NetEntry *net, const LinkEntry *m)
+int link_check(const NetEntry *net, const LinkEntry *m)
 {
 	bool bad = !m->index || m->index > INT32_MAX || !m->name[0] || strlen(m->name) >= IFNAMSIZ ||
 		   strchr(m->name, '/') || m->address.len > 32 || (m->has_token && m->token.len != 16) ||
@@ -350,6 +348,7 @@ int links_plan(struct restore *r, struct rnet *n)
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++) {
 		const LinkEntry *m = n->order[i];
 		const struct link_ops *ops = link_find(m->kind);
+		struct place *place;
 		uint32_t lower;
 
 		if (streq(m->kind, "lo"))
@@ -358,8 +357,8 @@ int links_plan(struct restore *r, struct rnet *n)
 			ret = link_phys.plan(r, n, m);
 		else if (ops->plan)
 			ret = ops->plan(r, n, m);
-		else if (m->peer && m->peer->ns_id == 0)
-			ret = host_lower(r, m, &lower);
+		else if (m->peer && (m->peer->ns_id == 0 || m->peer->ns_id == NS_OUTSIDE))
+			ret = far_lower(r, n, m, &place, &lower);
 	}
 	return ret;
 }

@@ -100,7 +100,7 @@ static int link_up(struct rnet *n, const LinkEntry *m)
  * sent; asked for the link's state it does so at once (ethtool_op_get_link()). Of no consequence if
  * it cannot be asked.
  */
-static void settle(struct rnet *n, int sock)
+void links_settle(struct rnet *n, int sock)
 {
 	for (size_t i = 0; sock >= 0 && i < n->msg->n_links; i++) {
 		struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
@@ -138,7 +138,7 @@ int links_up(struct rnet *n)
 	 */
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++)
 		settings_restore(sock, n->order[i]->name, n->order[i]->settings);
-	settle(n, sock);
+	links_settle(n, sock);
 	return ret;
 }
 
@@ -176,7 +176,7 @@ int links_finish(struct rnet *n, bool late)
 		return 0;
 	sock = netns_socket(n->ns_fd, AF_INET, SOCK_DGRAM, 0);
 	for (int i = 0; i < 3; i++)
-		settle(n, sock);
+		links_settle(n, sock);
 	ret = bridges_finish(n, late);
 	for (size_t i = 0; i < n->msg->n_links && ret == 0; i++) {
 		const LinkEntry *m = n->msg->links[i];

@@ -2,12 +2,12 @@
 /*
  * veth: a pair, this end in a namespace of the container.
  *
- * The other end is in the host's namespace (made with it, sent there, named, put on its bridge and
- * taken up), in the same one (made with the first of the two), or in another namespace of the
+ * The other end is in the host's namespace or one outside (made with it, sent there, named, put on its
+ * bridge and taken up), in the same one (made with the first of the two), or in another namespace of the
  * container (made when the second of the two namespaces is). The pair is always made from inside:
  * only then does the kernel honour both indexes (drivers/net/veth.c).
- * --veth-pair NAME=HOSTEND[@BRIDGE] (external veth[NAME]) says how the host's end is to be called;
- * without it the recorded name and bridge are taken.
+ * --veth-pair NAME=[OUT][@BRIDGE][,WHERE] (external veth[NAME]) says how the end outside is to be called and
+ * where it is to be; without it the recorded name, bridge and namespace are taken (place.c).
  */
 #include <linux/if.h>
 #include <linux/veth.h>
@@ -16,80 +16,31 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "net/link.h"
+#include "base/netns.h"
+#include "net/outside.h"
 
 /* How long a host end of the same name may take to vanish with its namespace (cleanup_net is asynchronous).
  */
 #define NAME_FREE_TRIES 100
-
-struct wanted {
-	char name[IFNAMSIZ];
-	char bridge[IFNAMSIZ]; /* "": none */
-};
-
-static int copy_name(char *to, const char *from, size_t len)
-{
-	if (len == 0 || len >= IFNAMSIZ || memchr(from, '/', len))
-		return -EINVAL;
-	memcpy(to, from, len);
-	to[len] = '\0';
-	return 0;
-}
-
-/* Exported for the unit test: "OUT[@BRIDGE]". */
-int veth_parse(const char *text, char name[IFNAMSIZ], char bridge[IFNAMSIZ])
-{
-	const char *at = strchr(text, '@');
-	int ret = copy_name(name, text, at ? (size_t)(at - text) : strlen(text));
-
-	bridge[0] = '\0';
-	return ret < 0 || !at ? ret : copy_name(bridge, at + 1, strlen(at + 1));
-}
-
-static int veth_wanted(struct restore *r, const LinkEntry *m, struct wanted *ret)
-{
-	const char *given = options_external(r->opt, "veth", m->name);
-	int err = 0;
-
-	*ret = (struct wanted){ 0 };
-	if (given) {
-		err = veth_parse(given, ret->name, ret->bridge);
-		if (err < 0)
-			log_error("link %s: --veth-pair %s=%s: names of 1 to 15 characters are needed, "
-				  "HOSTEND[@BRIDGE]",
-				  m->name, m->name, given);
-		return err;
-	}
-	if (!m->peer || !m->peer->name) {
-		log_error("link %s: the name of its end on the host is not known; give --veth-pair "
-			  "%s=HOSTEND[@BRIDGE]",
-			  m->name, m->name);
-		return -EINVAL;
-	}
-	err = copy_name(ret->name, m->peer->name, strlen(m->peer->name));
-	if (err == 0 && m->peer->master)
-		err = copy_name(ret->bridge, m->peer->master, strlen(m->peer->master));
-	return err < 0 ? log_errno(-EBADMSG, "image: link %s: names of its end on the host", m->name) : 0;
-}
 
 static bool made_by_scripts(const struct link_info *bridge)
 {
 	return streq(bridge->kind, "openvswitch") || streq(bridge->kind, "ovs");
 }
 
-static int plan_bridge(struct restore *r, const LinkEntry *m, const struct wanted *w)
+static int plan_bridge(const LinkEntry *m, const struct wanted_end *w)
 {
 	_cleanup_free_ struct nlmsghdr *h = NULL;
 	struct link_info l;
-	int ret = rtnl_link(&r->net->host, w->bridge, 0, &h);
+	int ret = rtnl_link(w->place->rt, w->bridge, 0, &h);
 
 	if (ret == 0)
 		ret = link_parse(h, &l);
 	if (ret < 0)
 		return log_errno(ret,
-				 "link %s: bridge %s for its host end %s; make the bridge, or give "
+				 "link %s: bridge %s for its end %s %s; make the bridge, or give "
 				 "--veth-pair %s=%s@BRIDGE",
-				 m->name, w->bridge, w->name, m->name, w->name);
+				 m->name, w->bridge, w->name, w->place->text, m->name, w->name);
 	if (!streq(l.kind, "bridge") && !made_by_scripts(&l)) {
 		log_error("link %s: %s is no bridge; give --veth-pair %s=%s@BRIDGE", m->name, w->bridge,
 			  m->name, w->name);
@@ -99,32 +50,37 @@ static int plan_bridge(struct restore *r, const LinkEntry *m, const struct wante
 }
 
 /* Wait for the previous owner's end to go. */
-static int plan_name(struct restore *r, const LinkEntry *m, const struct wanted *w)
+static int plan_name(const LinkEntry *m, const struct wanted_end *w)
 {
 	const struct timespec pause = { .tv_nsec = 10L * 1000 * 1000 };
 
 	for (int i = 0; i < NAME_FREE_TRIES; i++) {
 		_cleanup_free_ struct nlmsghdr *h = NULL;
-		int ret = rtnl_link(&r->net->host, w->name, 0, &h);
+		int ret = rtnl_link(w->place->rt, w->name, 0, &h);
 
 		if (ret == -ENODEV)
 			return 0;
 		if (ret < 0)
-			return log_errno(ret, "link %s: host end %s", m->name, w->name);
+			return log_errno(ret, "link %s: its end %s %s", m->name, w->name, w->place->text);
 		nanosleep(&pause, NULL);
 	}
-	log_error("link %s: its host end %s exists already; remove it (ip link del %s) or give --veth-pair "
+	log_error("link %s: its end %s exists already %s; remove it (ip link del %s) or give --veth-pair "
 		  "%s=OTHER",
-		  m->name, w->name, w->name, m->name);
+		  m->name, w->name, w->place->text, w->name, m->name);
 	return -EEXIST;
+}
+
+static bool is_away(const LinkEntry *m)
+{
+	return !m->peer || m->peer->ns_id == 0 || m->peer->ns_id == NS_OUTSIDE;
 }
 
 static int veth_plan(struct restore *r, struct rnet *n, const LinkEntry *m)
 {
-	struct wanted w;
+	struct wanted_end w;
 	int ret;
 
-	if (m->peer && m->peer->ns_id) {
+	if (!is_away(m)) {
 		const struct rnet *o = rnet_find(r, m->peer->ns_id);
 		const LinkEntry *e = o ? link_entry(o->msg, m->peer->index) : NULL;
 
@@ -134,10 +90,10 @@ static int veth_plan(struct restore *r, struct rnet *n, const LinkEntry *m)
 		log_error("image: link %s: its other end is not there", m->name);
 		return -EBADMSG;
 	}
-	ret = veth_wanted(r, m, &w);
+	ret = place_of(r, n, m, &w);
 	if (ret == 0 && w.bridge[0])
-		ret = plan_bridge(r, m, &w);
-	return ret < 0 ? ret : plan_name(r, m, &w);
+		ret = plan_bridge(m, &w);
+	return ret < 0 ? ret : plan_name(m, &w);
 }
 
 struct other_end {
@@ -191,51 +147,79 @@ static int make_pair(struct rnet *n, const LinkEntry *m, const struct other_end 
 	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "create the pair");
 }
 
-/* On its bridge and up. The index is remembered first: what we made, net_undo() removes. */
-static int setup_host_end(struct restore *r, const LinkEntry *m, const struct wanted *w)
+static int put_bridge(struct rtnl_req *q, const LinkEntry *m, const struct wanted_end *w)
 {
-	struct net_store *s = r->net;
-	_cleanup_free_ struct nlmsghdr *h = NULL, *br = NULL;
-	struct ifinfomsg ifi = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
-	struct rtnl_req q;
+	_cleanup_free_ struct nlmsghdr *br = NULL;
 	struct link_info l;
-	int ret = rtnl_link(&s->host, w->name, 0, &h);
+	int ret = w->bridge[0] ? rtnl_link(w->place->rt, w->bridge, 0, &br) : 0;
+
+	if (!w->bridge[0])
+		return 0;
+	if (ret == 0)
+		ret = link_parse(br, &l);
+	if (ret < 0)
+		return log_errno(ret, "link %s: bridge %s", m->name, w->bridge);
+	if (!made_by_scripts(&l))
+		return rtnl_put(q, IFLA_MASTER, &l.ifi->ifi_index, 4);
+	log_warn("link %s: %s is an Open vSwitch: a script must add the port %s", m->name, w->bridge,
+		 w->name);
+	return 0;
+}
+
+/* On its bridge and up. The index is remembered first: what we made, net_undo() removes. */
+static int setup_far_end(struct restore *r, struct rnet *n, const LinkEntry *m, const struct wanted_end *w)
+{
+	const OutsideEntry *o = outside_entry_of(n, m);
+	const bool up = !o || !o->end || (o->end->flags & IFF_UP);
+	struct net_store *s = r->net;
+	_cleanup_free_ struct nlmsghdr *h = NULL;
+	struct ifinfomsg ifi = { .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP };
+	struct rtnl_req q;
+	int ret = rtnl_link(w->place->rt, w->name, 0, &h);
 
 	if (ret < 0)
-		return log_errno(ret, "link %s: host end %s", m->name, w->name);
+		return log_errno(ret, "link %s: its end %s %s", m->name, w->name, w->place->text);
 	ifi.ifi_index = ((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
 	if (!GROW(s->ends, s->n_ends))
 		return log_oom();
-	s->ends[s->n_ends++] = (struct host_end){ .index = ifi.ifi_index, .name = strdup(w->name) };
+	s->ends[s->n_ends++] =
+		(struct host_end){ .index = ifi.ifi_index, .name = strdup(w->name), .place = w->place };
 	if (m->peer && m->peer->settings) {
-		_cleanup_close_ int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		_cleanup_close_ int sock = w->place->ns_fd == s->host_fd
+						   ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+						   : netns_socket(w->place->ns_fd, AF_INET, SOCK_DGRAM, 0);
 
 		settings_restore(sock, w->name, m->peer->settings);
 	}
+	ret = outside_made(r, n, m, w, ifi.ifi_index);
 	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	if (w->bridge[0]) {
-		ret = rtnl_link(&s->host, w->bridge, 0, &br);
-		if (ret == 0)
-			ret = link_parse(br, &l);
-		if (ret < 0)
-			return log_errno(ret, "link %s: bridge %s", m->name, w->bridge);
-		if (made_by_scripts(&l))
-			log_warn("link %s: %s is an Open vSwitch: a script must add the port %s", m->name,
-				 w->bridge, w->name);
-		else
-			rtnl_put(&q, IFLA_MASTER, &l.ifi->ifi_index, 4);
-	}
-	return link_do(&s->host, &q, w->name, w->bridge[0] ? "put on its bridge and take up" : "take up");
+	if (ret == 0)
+		ret = put_bridge(&q, m, w);
+	if (ret < 0)
+		return ret;
+	return link_do(w->place->rt, &q, w->name, w->bridge[0] ? "put on its bridge and take up" : "take up");
 }
 
-static int make_with_host(struct restore *r, struct rnet *n, const LinkEntry *m)
+/* The index the other end had, if no link there has it. */
+static uint32_t free_index(const struct rnet *n, const LinkEntry *m, const struct wanted_end *w)
 {
-	struct other_end e = { .ns_fd = r->net->host_fd };
-	struct wanted w;
-	int ret = veth_wanted(r, m, &w);
+	const OutsideEntry *o = outside_entry_of(n, m);
+	_cleanup_free_ struct nlmsghdr *h = NULL;
+
+	return o && o->end && rtnl_link(w->place->rt, NULL, o->end->index, &h) == -ENODEV ? o->end->index : 0;
+}
+
+static int make_with_far(struct restore *r, struct rnet *n, const LinkEntry *m)
+{
+	struct other_end e = { 0 };
+	struct wanted_end w;
+	int ret = place_of(r, n, m, &w);
 
 	if (ret < 0)
 		return ret;
+	place_keep_id(n, w.place, m);
+	e.ns_fd = w.place->ns_fd;
+	e.index = free_index(n, m, &w);
 	e.name = w.name;
 	e.mtu = m->peer && m->peer->has_mtu ? m->peer->mtu : m->mtu;
 	if (m->peer && m->peer->has_address) {
@@ -243,7 +227,7 @@ static int make_with_host(struct restore *r, struct rnet *n, const LinkEntry *m)
 		e.address_len = m->peer->address.len;
 	}
 	ret = make_pair(n, m, &e);
-	return ret < 0 ? ret : setup_host_end(r, m, &w);
+	return ret < 0 ? ret : setup_far_end(r, n, m, &w);
 }
 
 /*
@@ -288,8 +272,8 @@ static int veth_make(struct restore *r, struct rnet *n, const LinkEntry *m)
 	const LinkEntry *o;
 	struct rnet *on;
 
-	if (!m->peer || m->peer->ns_id == 0)
-		return make_with_host(r, n, m);
+	if (is_away(m))
+		return make_with_far(r, n, m);
 	on = rnet_find(r, m->peer->ns_id);
 	o = on ? link_entry(on->msg, m->peer->index) : NULL;
 	if (!o)

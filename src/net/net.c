@@ -12,6 +12,7 @@
 #include "base/procfs.h"
 #include "image/image.h"
 #include "net/link.h"
+#include "net/outside.h"
 
 #define OWN_NETNS "/proc/thread-self/ns/net"
 
@@ -22,6 +23,7 @@ static void net_dump_close(struct net_dump *n)
 	close_fd(&n->host_fd);
 	close_fd(&n->ethtool);
 	close_fd(&n->host_ethtool);
+	outside_dump_done(n);
 	if (n->msg)
 		net_entry__free_unpacked(n->msg, NULL);
 	n->msg = NULL;
@@ -69,10 +71,10 @@ static int survey_links(struct net_dump *n)
 		if (phys_of_host(n->d, n->ns, l.name))
 			l.kind = link_phys.kind;
 		why = link_refuse(&l);
-		if (!why)
-			why = link_refuse_peer(n, &l);
 		if (why)
 			ret = dump_obstacle(n->d, "link %s (%s) %s", l.name, l.kind, why);
+		else if (link_is_outside(n, &l))
+			ret = outside_survey(n, &l);
 	}
 	return ret < 0 ? log_errno(ret, "network namespace %u: links", n->msg->ns_id) : 0;
 }

@@ -9,7 +9,7 @@
 #include "net/link.h"
 
 /* The id of the namespace @ns_fd in that of @rt; -1 in *@ret if it has none. */
-static int nsid_get(struct rtnl *rt, int ns_fd, int32_t *ret)
+int nsid_get(struct rtnl *rt, int ns_fd, int32_t *ret)
 {
 	const struct rtgenmsg gen = { .rtgen_family = AF_UNSPEC };
 	const struct nlattr *tb[NETNSA_MAX + 1] = { 0 };
@@ -27,7 +27,7 @@ static int nsid_get(struct rtnl *rt, int ns_fd, int32_t *ret)
 	return err;
 }
 
-static int nsid_set(struct rtnl *rt, int ns_fd, int32_t id)
+int nsid_set(struct rtnl *rt, int ns_fd, int32_t id)
 {
 	const struct rtgenmsg gen = { .rtgen_family = AF_UNSPEC };
 	struct rtnl_req q;

@@ -27,7 +27,7 @@ static int link_down(struct rtnl *rt, const struct link_info *l)
  * Is the socket in our own network namespace? Asked of the kernel (SO_NETNS_COOKIE, Linux 5.14), as
  * what follows must never be done to the host, whatever number a descriptor has.
  */
-static bool is_our_own(const struct rtnl *rt)
+bool rtnl_is_our_own(const struct rtnl *rt)
 {
 	_cleanup_rtnl_ struct rtnl own = { .fd = -1 };
 	uint64_t theirs, ours;
@@ -40,7 +40,7 @@ static bool is_our_own(const struct rtnl *rt)
 int links_down(struct rtnl *rt)
 {
 	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
-	int ret = is_our_own(rt) ? -EXDEV : 0;
+	int ret = rtnl_is_our_own(rt) ? -EXDEV : 0;
 
 	if (ret == 0)
 		ret = rtnl_list_family(rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), &m);

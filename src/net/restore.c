@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "image/image.h"
 #include "net/link.h"
-
-#define RAW_MAX 32768 /* bytes of one routing message: what the kernel lists in one piece */
+#include "net/outside.h"
+#include "net/route.h"
 
 static int load_one(struct restore *r, uint32_t ns_id)
 {
@@ -85,7 +85,7 @@ static int check_raw(const NetEntry *m)
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		for (size_t j = 0; j < lists[i].n; j++)
-			if (lists[i].v[j].len > RAW_MAX) {
+			if (lists[i].v[j].len > ROUTE_RAW_MAX) {
 				log_error("image: network namespace %u: a routing message is too long",
 					  m->ns_id);
 				return -EBADMSG;
@@ -106,6 +106,8 @@ int net_plan(struct restore *r)
 		return log_errno(ret, "the host's network namespace");
 	for (size_t i = 0; i < s->n_nets && ret == 0; i++) {
 		ret = check_raw(s->nets[i].msg);
+		if (ret == 0)
+			ret = outside_plan(&s->nets[i]);
 		if (ret == 0)
 			ret = links_plan(r, &s->nets[i]);
 		if (ret == 0)
@@ -182,6 +184,8 @@ int net_restore_config(struct restore *r, struct rtask *t)
 		return ret;
 	for (size_t i = 0; i < ARRAY_SIZE(parts) && ret == 0; i++)
 		ret = parts[i](n);
+	if (ret == 0)
+		ret = outside_config(r, n);
 	n->configured = ret == 0;
 	return ret;
 }
@@ -205,7 +209,7 @@ int net_settle(struct restore *r)
 	for (size_t i = 0; r->net && i < r->net->n_nets && ret == 0; i++)
 		if (r->net->nets[i].configured)
 			ret = links_finish(&r->net->nets[i], false);
-	return ret;
+	return ret == 0 && r->net ? outside_finish(r) : ret;
 }
 
 int net_finish(struct restore *r)
@@ -237,10 +241,10 @@ int net_undo(struct restore *r)
 		int err;
 
 		rtnl_begin(&q, RTM_DELLINK, 0, &ifi, sizeof(ifi));
-		err = rtnl_do(&s->host, &q);
+		err = rtnl_do(s->ends[i].place->rt, &q);
 		if (err < 0 && err != -ENODEV)
-			ret = log_errno(err, "remove the host end %s",
-					s->ends[i].name ? s->ends[i].name : "?");
+			ret = log_errno(err, "remove the end %s %s", s->ends[i].name ? s->ends[i].name : "?",
+					s->ends[i].place->text);
 	}
 	for (size_t i = 0; s && i < s->n_ends; i++)
 		free(s->ends[i].name);
@@ -266,6 +270,7 @@ void net_restore_done(struct restore *r)
 	}
 	for (size_t i = 0; i < s->n_ends; i++)
 		free(s->ends[i].name);
+	places_done(s);
 	rtnl_close(&s->host);
 	close_fd(&s->host_fd);
 	free(s->ends);

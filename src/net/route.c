@@ -436,3 +436,39 @@ int routes_restore(struct rnet *n)
 		ret = remove_new(n);
 	return ret < 0 ? ret : order_multicast(n);
 }
+
+bool route_only_by(const ProtobufCBinaryData *b, uint32_t oif)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+
+	return parse(b->data, b->len, sizeof(struct rtmsg), tb, RTA_MAX) == 0 &&
+	       rtnl_u32(tb[RTA_OIF], 0) == oif && !tb[RTA_MULTIPATH] && !tb[RTA_NH_ID];
+}
+
+void route_set_oif(ProtobufCBinaryData *b, uint32_t oif)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+
+	if (parse(b->data, b->len, sizeof(struct rtmsg), tb, RTA_MAX) == 0 && tb[RTA_OIF] &&
+	    mnl_attr_get_payload_len(tb[RTA_OIF]) == 4)
+		memcpy(mnl_attr_get_payload(tb[RTA_OIF]), &oif, 4);
+}
+
+void routes_try(struct rnet *n, const char *where)
+{
+	for (int gateway = 0; gateway < 2; gateway++)
+		for (size_t i = 0; i < n->msg->n_routes; i++) {
+			const ProtobufCBinaryData *b = &n->msg->routes[i];
+			struct rtnl_req q;
+			int ret;
+
+			if (route_has_gateway(b->data, b->len) != gateway)
+				continue;
+			ret = route_edit(b->data, b->len, &q);
+			if (ret == 0)
+				ret = rtnl_do(&n->rt, &q);
+			if (ret < 0 && ret != -EEXIST)
+				log_warn("%s: a route by the other end is not put back: %s", where,
+					 n->rt.why[0] ? n->rt.why : strerror(-ret));
+		}
+}

@@ -9,6 +9,8 @@
 #include "net/rtnl.h"
 #include "proto/net.pb-c.h"
 
+#define ROUTE_RAW_MAX 32768 /* bytes of one routing message: what the kernel lists in one piece */
+
 /* Payload of RTM_NEWROUTE. */
 int route_edit(const void *data, size_t len, struct rtnl_req *q);
 /* It needs other routes to exist first: it goes by a gateway or a nexthop object. */
@@ -26,6 +28,10 @@ void route_merge_hops(ProtobufCBinaryData *b);
 void route_drop_network(NetEntry *net, const uint8_t *prefix, uint32_t len, uint32_t oif);
 /* The link of @b, if it is the kernel's own IPv6 route @prefix/@len; 0 if it is another one. */
 uint32_t route_of_kernel(const ProtobufCBinaryData *b, const uint8_t *prefix, uint8_t len);
+/* It goes by the link @oif and no other. */
+bool route_only_by(const ProtobufCBinaryData *b, uint32_t oif);
+/* The link it goes by becomes @oif. */
+void route_set_oif(ProtobufCBinaryData *b, uint32_t oif);
 /* Payload of RTM_NEWNEXTHOP. */
 int nexthop_edit(const void *data, size_t len, struct rtnl_req *q);
 bool nexthop_is_group(const void *data, size_t len);

@@ -179,7 +179,7 @@ case_macvlan_moved() {
 	lab_dump "$DIR/img"
 	ip link set "$P" down
 	ip link set "$P" name "r$LAB" up
-	refused "lies on $P of the host"
+	refused "lies on $P on the host"
 	sed -i "s/^lxc.net.0.link.*/lxc.net.0.link = r$LAB/" "/var/lib/lxc/$CT/config"
 	lab_restore "$DIR/img"
 	lab_ping

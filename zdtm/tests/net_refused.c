@@ -3,7 +3,6 @@
 /* modes: ns */
 /* refuse: link va (veth) has an XDP program, which is not supported; detach it */
 /* refuse: link mt0 (macvtap) is of a kind that is not supported; remove it */
-/* refuse: link vc (veth) has its other end in a network namespace that no task of the container is in */
 /* refuse: link vd has a queueing discipline (htb 1:0), with a size table (stab), which is not supported */
 /* refuse: link ve has a traffic filter (bpf 0:1), which is not supported; tc filter del */
 /* refuse: its tap interface has a filter (TUNATTACHFILTER), which is not supported; detach it */
@@ -21,7 +20,6 @@
 #include <linux/mroute6.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -107,21 +105,6 @@ static void attach_tcx(const char *link)
 	close(attr.attach_bpf_fd);
 }
 
-/* A pair of which one end is where only a socket is. */
-static void foreign_pair(void)
-{
-	int own = open("/proc/self/ns/net", O_RDONLY), there;
-
-	if (own < 0 || unshare(CLONE_NEWNET))
-		pfail("unshare");
-	there = socket(AF_INET, SOCK_DGRAM, 0);
-	if (there < 0 || system("ip link add vcc type veth peer name vc netns 1"))
-		pfail("a pair");
-	if (setns(own, CLONE_NEWNET))
-		pfail("setns");
-	close(own);
-}
-
 static void route_multicast(void)
 {
 	struct vifctl vif = { .vifc_flags = VIFF_USE_IFINDEX, .vifc_threshold = 1 };
@@ -156,7 +139,6 @@ int main(int argc, char **argv)
 	attach_xdp("va");
 	attach_tcx("vee");
 	route_multicast();
-	foreign_pair();
 	test_daemon();
 	test_waitsig();
 	pass();

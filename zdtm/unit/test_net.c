@@ -39,20 +39,49 @@ static void route_attrs(const struct rtnl_req *q, const struct nlattr **tb)
 	assert_int_equal(rtnl_attrs(&q->h, sizeof(struct rtmsg), tb, RTA_MAX), 0);
 }
 
-static void test_veth_names(void **state)
+static void test_link_ends(void **state)
 {
-	char name[16], bridge[16];
+	static const char *const bad[] = { "",
+					   "@br0",
+					   "veth@",
+					   "sixteen-chars-xx",
+					   "a/b",
+					   "v,",
+					   ",",
+					   "v,netns=",
+					   "v,container=",
+					   "v,pid=0",
+					   "v,pid=",
+					   "v,hosts",
+					   "@,host",
+					   "v@b@c/d",
+					   "v,netns",
+					   "v@,pid=1",
+					   "v,pid=4294967295" };
+	struct link_end e;
 
-	assert_int_equal(veth_parse("vethX@br0", name, bridge), 0);
-	assert_string_equal(name, "vethX");
-	assert_string_equal(bridge, "br0");
-	assert_int_equal(veth_parse("vethX", name, bridge), 0);
-	assert_string_equal(bridge, "");
-	assert_int_equal(veth_parse("", name, bridge), -EINVAL);
-	assert_int_equal(veth_parse("@br0", name, bridge), -EINVAL);
-	assert_int_equal(veth_parse("veth@", name, bridge), -EINVAL);
-	assert_int_equal(veth_parse("sixteen-chars-xx", name, bridge), -EINVAL);
-	assert_int_equal(veth_parse("a/b", name, bridge), -EINVAL);
+	assert_int_equal(link_end_parse("vethX@br0", &e), 0);
+	assert_string_equal(e.name, "vethX");
+	assert_string_equal(e.bridge, "br0");
+	assert_int_equal(e.where, END_UNSAID);
+	assert_int_equal(link_end_parse("vethX", &e), 0);
+	assert_string_equal(e.bridge, "");
+	assert_int_equal(link_end_parse("v@b,netns=a@b,c", &e), 0);
+	assert_string_equal(e.bridge, "b");
+	assert_int_equal(e.where, END_NETNS);
+	assert_string_equal(e.place, "a@b,c");
+	assert_int_equal(link_end_parse(",container=/srv/lxc/web", &e), 0);
+	assert_string_equal(e.name, "");
+	assert_int_equal(e.where, END_CONTAINER);
+	assert_string_equal(e.place, "/srv/lxc/web");
+	assert_int_equal(link_end_parse("@br1,pid=77", &e), 0);
+	assert_string_equal(e.bridge, "br1");
+	assert_int_equal(e.where, END_PID);
+	assert_int_equal(e.pid, 77);
+	assert_int_equal(link_end_parse("v,host", &e), 0);
+	assert_int_equal(e.where, END_HOST);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(link_end_parse(bad[i], &e), -EINVAL);
 }
 
 static void test_address_text(void **state)
@@ -315,7 +344,7 @@ static void test_same_network(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_veth_names),
+		cmocka_unit_test(test_link_ends),
 		cmocka_unit_test(test_address_text),
 		cmocka_unit_test(test_sysctl_names_stay_below),
 		cmocka_unit_test(test_sysctl_order_and_choice),

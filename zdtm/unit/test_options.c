@@ -137,6 +137,8 @@ static void test_bad_restore_values(void **state)
 	refused(VERB_RESTORE, "--veth-pair", "=x");
 	refused(VERB_RESTORE, "--veth-pair=eth0=", NULL);
 	refused(VERB_RESTORE, "--veth-pair=eth0=@br", NULL);
+	refused(VERB_RESTORE, "--veth-pair=eth0=v,nets=x", NULL);
+	refused(VERB_RESTORE, "--veth-pair=eth0=,", NULL);
 	refused(VERB_RESTORE, "--ip", "eth0");
 	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.1");
 	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.1/33");
