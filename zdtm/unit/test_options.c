@@ -229,9 +229,9 @@ static void test_words(void **state)
 	assert_int_equal(PARSE(&o, VERB_RESTORE, &rest, "--ct", "web", "-P", "/p", "-D", "/d", "-vv",
 			       "--veth-pair", "--veth-pair", "a=b@c", "--external", "mnt[/x y]:z",
 			       "--external", "unix[3]", "--ip", "eth0=1.2.3.4/8", "--network-lock", "skip",
-			       "--manage-cgroups=strict", "--stats", "/s", "--inherit-fd",
-			       "fd[1]:k", "--cgroup-root", "/c", "--cgroup-root", "cpu:/d", "--skip-mnt",
-			       "/m", "--action-script", "/a", "-d", "--pidfile", "f", "--root", "/r",
+			       "--manage-cgroups=strict", "--stats", "/s", "--inherit-fd", "fd[1]:k",
+			       "--cgroup-root", "/c", "--cgroup-root", "cpu:/d", "--skip-mnt", "/m",
+			       "--action-script", "/a", "-d", "--pidfile", "f", "--root", "/r",
 			       "--no-lxc-monitor", "--tcp-close", "-j", "-l"),
 			 0);
 	assert_int_equal(options_words(&o, VERB_RESTORE, &words, &n), 0);
