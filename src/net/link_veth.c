@@ -23,9 +23,10 @@
  */
 #define NAME_FREE_TRIES 100
 
+/* "tun": of an Open vSwitch whose datapath is in user space. */
 static bool made_by_scripts(const struct link_info *bridge)
 {
-	return streq(bridge->kind, "openvswitch") || streq(bridge->kind, "ovs");
+	return streq(bridge->kind, "openvswitch") || streq(bridge->kind, "ovs") || streq(bridge->kind, "tun");
 }
 
 static int plan_bridge(const LinkEntry *m, const struct wanted_end *w)
