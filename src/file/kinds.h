@@ -17,5 +17,6 @@ extern const struct file_ops bpf_ops;
 extern const struct file_ops mqueue_ops;
 extern const struct file_ops tty_ops;
 extern const struct file_ops tun_ops;
+extern const struct file_ops macvtap_ops;
 extern const struct file_ops refused_ops; /* matches what cannot be restored and says so */
 extern const struct file_ops reg_ops;

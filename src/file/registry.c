@@ -24,6 +24,7 @@ static const struct file_ops *const file_kinds[] = {
 	&mqueue_ops,
 	&tty_ops,
 	&tun_ops,
+	&macvtap_ops,
 	&refused_ops,
 	&reg_ops, /* last: everything that has a name */
 };

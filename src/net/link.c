@@ -54,14 +54,19 @@ static const struct link_ops link_macvlan = {
 	.put = put_macvlan,
 	.computed = BIT(IFLA_MACVLAN_MACADDR_COUNT) | BIT(IFLA_MACVLAN_BC_QUEUE_LEN_USED),
 };
+static const struct link_ops link_macvtap = {
+	.kind = "macvtap",
+	.put = put_macvlan,
+	.computed = BIT(IFLA_MACVLAN_MACADDR_COUNT) | BIT(IFLA_MACVLAN_BC_QUEUE_LEN_USED),
+};
 static const struct link_ops link_ipvlan = { .kind = "ipvlan" };
 static const struct link_ops link_vlan = { .kind = "vlan" };
 static const struct link_ops link_vxlan = { .kind = "vxlan", .refuse = refuse_vxlan, .put = put_vxlan };
 static const struct link_ops link_vrf = { .kind = "vrf" };
 
 static const struct link_ops *const kinds[] = {
-	&link_lo,     &link_veth, &link_bridge, &link_dummy, &link_ifb,	 &link_macvlan,
-	&link_ipvlan, &link_vlan, &link_vxlan,	&link_vrf,   &link_phys, &link_tun,
+	&link_lo,   &link_veth,	 &link_bridge, &link_dummy, &link_ifb, &link_macvlan, &link_ipvlan,
+	&link_vlan, &link_vxlan, &link_vrf,    &link_phys,  &link_tun, &link_macvtap,
 };
 
 const struct link_ops *link_find(const char *kind)

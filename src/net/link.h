@@ -136,6 +136,8 @@ void phys_done(struct restore *r);
 bool phys_given(const struct restore *r, const struct rnet *n, const LinkEntry *m);
 /* The same of a dump: the device's name on the host, if one is given; NULL: it is not one. */
 const char *phys_of_host(const struct dump *d, const struct ns *ns, const char *name);
+/* The number of the character device of the macvtap link @name, @index in that namespace. */
+int macvtap_device(int ns_fd, const char *name, uint32_t index, dev_t *ret);
 const struct link_ops *link_find(const char *kind);
 int link_parse(const struct nlmsghdr *h, struct link_info *ret);
 /* Why it cannot be dumped, NULL if it can. */

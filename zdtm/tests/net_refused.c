@@ -2,7 +2,6 @@
 /* Links and their settings that cannot be restored are all named at once, before anything is stopped. */
 /* modes: ns */
 /* refuse: link va (veth) has an XDP program, which is not supported; detach it */
-/* refuse: link mt0 (macvtap) is of a kind that is not supported; remove it */
 /* refuse: link vd has a queueing discipline (htb 1:0), with a size table (stab), which is not supported */
 /* refuse: link ve has a traffic filter (bpf 0:1), which is not supported; tc filter del */
 /* refuse: its tap interface has a filter (TUNATTACHFILTER), which is not supported; detach it */
@@ -31,7 +30,6 @@
 
 static const char *const setup[] = {
 	"ip link add va type veth peer name vb",
-	"ip link add mt0 link vb type macvtap",
 	"ip link add vd type veth peer name vdd",
 	"tc qdisc add dev vd stab overhead 10 tsize 512 linklayer atm root handle 1: htb",
 	"ip link add ve type veth peer name vee",
