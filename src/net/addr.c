@@ -114,7 +114,7 @@ static bool is_in_use(const struct net_dump *n, const AddrEntry *m)
 	static const char *const tables[] = { "net/tcp6", "net/udp6", "net/udplite6", "net/raw6" };
 	char hex[40];
 
-	if (m->address.len != 16 || !n->ns->task)
+	if (m->address.len != 16 || !n->ns || !n->ns->task)
 		return true;
 	proc_text(m->address.data, hex);
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
