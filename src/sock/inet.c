@@ -6,15 +6,17 @@
  * by asking for each group of the namespace (mcast.c). Queued datagrams are sent again from a raw
  * socket with the sender's address (inet_queue.c); what ancillary data says of them then (interface,
  * time) is of the second arrival. Queues of raw sockets are lost, as a network may lose packets,
- * with a warning.
+ * with a warning; so are errors that wait to be read, and time stamps of what was sent (MSG_ERRQUEUE).
  */
 #include <linux/sockios.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "base/log.h"
 #include "net/net.h"
 #include "sock/flowlabel.h"
+#include "sock/hidden.h"
 #include "sock/inet.h"
 #include "sock/kinds.h"
 #include "sock/opts.h"
@@ -55,15 +57,32 @@ int inet_dump_addrs(const struct file_desc *f, ProtobufCBinaryData *local, proto
 	return 0;
 }
 
-/* Data that is held back (UDP_CORK) cannot be read; only that there is some. */
-static int check_corked(const struct file_desc *f)
+/* Data that is held back (UDP_CORK, MSG_MORE) cannot be read; only that there is some. */
+static int check_corked(struct dump *d, const struct file_desc *f)
 {
-	int held = 0;
+	struct hidden h;
+	int busy = 0;
 
-	if (sk_int(f->fd, IPPROTO_UDP, UDP_CORK) <= 0 || ioctl(f->fd, SIOCOUTQ, &held) < 0 || !held)
+	if (ioctl(f->fd, SIOCOUTQ, &busy) < 0 || !busy)
 		return 0;
-	log_error("%s: a datagram is being put together (UDP_CORK); try again", file_desc_name(f));
+	/* Or it is on its way. */
+	if (hidden_of(d, f, &h) < 0)
+		h.held = sk_int(f->fd, IPPROTO_UDP, UDP_CORK) > 0;
+	if (!h.held)
+		return 0;
+	log_error("%s: a datagram is being put together (UDP_CORK, MSG_MORE); try again", file_desc_name(f));
 	return -EAGAIN;
+}
+
+/* What failed, and time stamps of what was sent. */
+static void warn_errors(const struct file_desc *f)
+{
+	struct pollfd p = { .fd = f->fd };
+
+	if (poll(&p, 1, 0) == 1 && p.revents & POLLERR)
+		log_warn("%s: errors or time stamps that wait to be read (SO_ERROR, MSG_ERRQUEUE) are not in "
+			 "the image",
+			 file_desc_name(f));
 }
 
 static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
@@ -73,7 +92,7 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 	if (ret == 0 && e->sock->type == SOCK_DGRAM)
 		ret = reuse_dump(d, f, e->sock);
 	if (ret == 0 && e->sock->type == SOCK_DGRAM)
-		ret = check_corked(f);
+		ret = check_corked(d, f);
 	if (ret == 0)
 		ret = inet_dump_addrs(f, &e->local, &e->has_local, &e->remote, &e->has_remote);
 	if (ret == 0)
@@ -86,6 +105,8 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 		ret = inet_queue_dump(f, e);
 	if (ret == 0 && e->sock->type == SOCK_RAW)
 		sk_warn_queue(f, "packets");
+	if (ret == 0)
+		warn_errors(f);
 	return ret;
 }
 
@@ -122,7 +143,7 @@ static int inet_deps(struct restore *r, const FileEntry *msg)
 		  (!e->has_remote || sk_inet_addr_ok(&e->remote, domain));
 
 	for (size_t i = 0; ok && i < e->n_queue; i++)
-		ok = e->queue[i]->data.len <= 65535 && sk_inet_addr_ok(&e->queue[i]->from, domain);
+		ok = inet_queue_ok(e->queue[i], domain);
 	for (size_t i = 0; ok && i < e->n_groups; i++)
 		ok = mcast_ok(e->groups[i]);
 	if (ok)
@@ -191,7 +212,7 @@ static int inet_restore(struct restore *r, const FileEntry *msg, struct remote *
 
 static int inet_finish(struct restore *r, const FileEntry *msg, int fd)
 {
-	int err = inet_queue_fill(msg, fd);
+	int err = inet_queue_fill(r, msg, fd);
 
 	if (err == 0)
 		err = opts_restore_late(r, msg, msg->inet->sock, fd);

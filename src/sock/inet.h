@@ -31,7 +31,8 @@ void inet_unmap(union sk_addr *a);
 
 /* inet_queue.c: queued datagrams. */
 int inet_queue_dump(const struct file_desc *f, InetEntry *e);
-int inet_queue_fill(const FileEntry *msg, int fd);
+int inet_queue_fill(const struct restore *r, const FileEntry *msg, int fd);
+bool inet_queue_ok(const InetMsgEntry *m, uint32_t domain);
 
 /* inflight.c: -EAGAIN while the namespace has connections that no descriptor reaches. */
 int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id);

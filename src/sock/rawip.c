@@ -11,6 +11,8 @@
 #include "netlock/netlock.h"
 #include "sock/rawip.h"
 
+#define TTL 64
+
 static uint32_t sum(const void *data, size_t len, uint32_t start)
 {
 	const unsigned char *p = data;
@@ -42,31 +44,36 @@ static uint16_t checksum(const union sk_addr *from, const union sk_addr *to, int
 	return htons(s ? s : 0xffff);
 }
 
-static size_t put_header(const union sk_addr *from, const union sk_addr *to, int protocol, size_t len,
-			 void *out)
+struct header {
+	const union sk_addr *from, *to;
+	uint8_t protocol, tos, ttl;
+};
+
+static size_t put_header(const struct header *h, size_t len, void *out)
 {
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = 5,
-		.ttl = 64,
-		.protocol = protocol,
+		.tos = h->tos,
+		.ttl = h->ttl,
+		.protocol = h->protocol,
 		.tot_len = htons(sizeof(ip) + len),
-		.saddr = from->in.sin_addr.s_addr,
-		.daddr = to->in.sin_addr.s_addr,
+		.saddr = h->from->in.sin_addr.s_addr,
+		.daddr = h->to->in.sin_addr.s_addr,
 	};
 	struct ip6_hdr ip6 = {
-		.ip6_flow = htonl(6U << 28),
+		.ip6_flow = htonl(6U << 28 | (uint32_t)h->tos << 20),
 		.ip6_plen = htons(len),
-		.ip6_nxt = protocol,
-		.ip6_hlim = 64,
+		.ip6_nxt = h->protocol,
+		.ip6_hlim = h->ttl,
 	};
 
-	if (from->sa.sa_family == AF_INET) {
+	if (h->from->sa.sa_family == AF_INET) {
 		memcpy(out, &ip, sizeof(ip));
 		return sizeof(ip);
 	}
-	ip6.ip6_src = from->in6.sin6_addr;
-	ip6.ip6_dst = to->in6.sin6_addr;
+	ip6.ip6_src = h->from->in6.sin6_addr;
+	ip6.ip6_dst = h->to->in6.sin6_addr;
 	memcpy(out, &ip6, sizeof(ip6));
 	return sizeof(ip6);
 }
@@ -88,16 +95,15 @@ int rawip_open(int ns_sock, int domain)
 	return fd;
 }
 
-static int send_packet(int fd, const union sk_addr *from, const union sk_addr *to, int protocol, void *data,
-		       size_t len)
+static int send_packet(int fd, const struct header *h, const void *data, size_t len)
 {
 	_cleanup_free_ char *packet = malloc(len + sizeof(struct ip6_hdr));
-	union sk_addr dst = *to;
+	union sk_addr dst = *h->to;
 	size_t head;
 
 	if (!packet)
 		return -ENOMEM;
-	head = put_header(from, to, protocol, len, packet);
+	head = put_header(h, len, packet);
 	memcpy(packet + head, data, len);
 	/* The port of a raw socket's address is a protocol (raw(7)), and none is wanted. */
 	if (dst.sa.sa_family == AF_INET)
@@ -110,25 +116,29 @@ static int send_packet(int fd, const union sk_addr *from, const union sk_addr *t
 	return 0;
 }
 
-int rawip_send_udp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len)
+int rawip_send_udp(int fd, const struct rawip_udp *u)
 {
-	_cleanup_close_ int fd = rawip_open(ns_sock, from->sa.sa_family);
-	struct udphdr *udp = data;
+	const struct header h = { &u->from, &u->to, IPPROTO_UDP, u->tos, u->ttl };
+	const size_t len = sizeof(struct udphdr) + u->len;
+	_cleanup_free_ struct udphdr *udp = malloc(len);
 
-	if (fd < 0)
-		return fd;
-	udp->check = 0;
-	udp->check = checksum(from, to, IPPROTO_UDP, data, len);
-	return send_packet(fd, from, to, IPPROTO_UDP, data, len);
+	if (!udp)
+		return -ENOMEM;
+	*udp = (struct udphdr){ .source = u->from.in.sin_port, .dest = u->to.in.sin_port, .len = htons(len) };
+	if (u->len)
+		memcpy(udp + 1, u->data, u->len);
+	udp->check = checksum(&u->from, &u->to, IPPROTO_UDP, udp, len);
+	return send_packet(fd, &h, udp, len);
 }
 
 int rawip_send_tcp_on(int fd, const union sk_addr *from, const union sk_addr *to, void *data, size_t len)
 {
+	const struct header h = { from, to, IPPROTO_TCP, 0, TTL };
 	struct tcphdr *tcp = data;
 
 	tcp->check = 0;
 	tcp->check = checksum(from, to, IPPROTO_TCP, data, len);
-	return send_packet(fd, from, to, IPPROTO_TCP, data, len);
+	return send_packet(fd, &h, data, len);
 }
 
 int rawip_send_tcp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len)

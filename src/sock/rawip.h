@@ -7,11 +7,19 @@
 
 #include "sock/sk.h"
 
+struct rawip_udp {
+	union sk_addr from, to; /* with ports */
+	uint8_t tos, ttl;
+	const void *data;
+	size_t len;
+};
+
+/* A datagram by a socket of rawip_open(). */
+int rawip_send_udp(int fd, const struct rawip_udp *u);
 /*
- * Send the transport packet @data (TCP or UDP; ports are taken from @from and @to, the checksum is
- * filled in) in the namespace of the socket @ns_sock.
+ * Send the TCP packet @data (ports are taken from it; the checksum is filled in) in the namespace of the
+ * socket @ns_sock.
  */
-int rawip_send_udp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len);
 int rawip_send_tcp(int ns_sock, const union sk_addr *from, const union sk_addr *to, void *data, size_t len);
 /* The same for many packets: the socket, and a packet by it. */
 int rawip_open(int ns_sock, int domain);
