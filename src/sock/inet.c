@@ -102,11 +102,11 @@ static int dump_entry(struct dump *d, const struct file_desc *f, InetEntry *e)
 	if (ret == 0)
 		ret = mcast_dump(d, f, e);
 	if (ret == 0)
+		warn_errors(f);
+	if (ret == 0)
 		ret = inet_queue_dump(f, e);
 	if (ret == 0 && e->sock->type == SOCK_RAW)
 		sk_warn_queue(f, "packets");
-	if (ret == 0)
-		warn_errors(f);
 	return ret;
 }
 

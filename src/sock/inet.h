@@ -82,7 +82,7 @@ bool tcp_orphan_ok(const TcpOrphanEntry *e);
 int tcp_md5_peer(struct dump *d, int fd, ino_t ino, union sk_addr *ret);
 
 /* tcp_ended.c: connections that are over; *@ret NULL: there is nothing left to be read. */
-int tcp_ended_dump(const struct file_desc *f, TcpEndedEntry **ret);
+int tcp_ended_dump(struct dump *d, const struct file_desc *f, TcpEndedEntry **ret);
 int tcp_ended_restore(struct restore *r, const FileEntry *msg, int fd, struct remote *hand);
 
 /* tcp_connect.c: connections being made. @connecting is allocated. */

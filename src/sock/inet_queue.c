@@ -5,6 +5,7 @@
  * network lock; they go over the loopback device to the address they came to, if the socket has asked to be
  * told of it (IP_PKTINFO and the like), or to the local one.
  */
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
@@ -120,12 +121,20 @@ static int dump_datagram(void *arg, struct msghdr *h, size_t len)
 
 int inet_queue_dump(const struct file_desc *f, InetEntry *e)
 {
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(mem);
 	struct queue_dump q = { f, e };
 	int err;
 
 	if (e->sock->type != SOCK_DGRAM || e->sock->protocol != IPPROTO_UDP || !e->has_local)
 		return 0;
+	/* An error that waits to be read comes first and would be taken away: not where it is all there is.
+	 */
+	if (getsockopt(f->fd, SOL_SOCKET, SO_MEMINFO, mem, &len) == 0 && !mem[SK_MEMINFO_RMEM_ALLOC])
+		return 0;
 	err = sk_queue_walk(f->fd, false, dump_datagram, &q);
+	if (err < 0 && err != -ENOMEM && !e->n_queue)
+		err = sk_queue_walk(f->fd, false, dump_datagram, &q);
 	return err < 0 ? log_errno(err, "%s: queued datagrams", file_desc_name(f)) : 0;
 }
 

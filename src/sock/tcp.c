@@ -192,7 +192,7 @@ static int dump_closed(struct dump *d, const struct file_desc *f, const struct t
 	if (sk_int(f->fd, IPPROTO_TCP, TCP_MAXSEG) == (int)info->tcpi_snd_mss)
 		opts_drop(t->sock, IPPROTO_TCP, TCP_MAXSEG);
 	drop_numbering(t->sock, f->fd);
-	return d->opt->tcp_close ? 0 : tcp_ended_dump(f, &t->ended);
+	return d->opt->tcp_close ? 0 : tcp_ended_dump(d, f, &t->ended);
 }
 
 static int dump_state(struct dump *d, const struct file_desc *f, TcpEntry *t)

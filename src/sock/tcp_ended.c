@@ -3,10 +3,14 @@
  * Sockets whose TCP connection is over (state CLOSE) with something left to be read: data, the end of
  * file, or the error that ended it.
  *
- * Shown by the kernel: the unread data, and that there is an error, but not which without taking it
- * away. It is restored as ECONNRESET, or ECONNREFUSED where there never was a connection; ETIMEDOUT and
- * others become one of these. The remote address is forgotten; so the restored socket comes to its end as
- * a connection with a port of its own address, by segments written by us.
+ * Shown by the kernel: the unread data, and that there is an error; which one, hidden.h tells, as asking
+ * takes it away. ECONNRESET, ECONNREFUSED and EPIPE are what they were. Others become ECONNRESET, or
+ * ECONNREFUSED where there never was a connection, with a warning: ETIMEDOUT only comes of the kernel's own
+ * timers, the first of which runs a second in a connection that was repaired (1013 ms here; no segment was
+ * timed yet, and neither TCP_USER_TIMEOUT nor TCP_RTO_MAX_MS make it shorter), for each such socket;
+ * EHOSTUNREACH and the like come of ICMP, while the SYN that asks for it is answered with a reset where no
+ * lock is. The remote address is forgotten; so the restored socket comes to its end as a connection with a
+ * port of its own address, by segments written by us.
  */
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -15,6 +19,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "sock/hidden.h"
 #include "sock/inet.h"
 #include "sock/sk.h"
 
@@ -50,7 +55,24 @@ static bool was_connected(const struct file_desc *f)
 	       (info.tcpi_options || info.tcpi_rtt);
 }
 
-int tcp_ended_dump(const struct file_desc *f, TcpEndedEntry **ret)
+/* As near as can be to the one that waits; 0: it is something else that waits. */
+static int error_of(struct dump *d, const struct file_desc *f)
+{
+	const int usual = was_connected(f) ? ECONNRESET : ECONNREFUSED;
+	struct hidden h = { .err = -1 };
+
+	if (hidden_of(d, f, &h) < 0)
+		log_info("%s: its TCP connection ended with an error that is not read yet, it will be %s",
+			 file_desc_name(f), strerror(usual));
+	else if (!h.err || h.err == ECONNRESET || h.err == ECONNREFUSED || h.err == EPIPE)
+		return h.err;
+	else
+		log_warn("%s: the error its TCP connection ended with (%s) is not read yet, it will be %s",
+			 file_desc_name(f), strerror(h.err), strerror(usual));
+	return usual;
+}
+
+int tcp_ended_dump(struct dump *d, const struct file_desc *f, TcpEndedEntry **ret)
 {
 	struct pollfd p = { .fd = f->fd, .events = POLLIN | POLLRDHUP };
 	TcpEndedEntry *e;
@@ -66,12 +88,8 @@ int tcp_ended_dump(const struct file_desc *f, TcpEndedEntry **ret)
 	err = read_unread(f, &e->unread);
 	if (err < 0)
 		return log_errno(err, "%s: read what is left of its TCP connection", file_desc_name(f));
-	e->has_error = p.revents & POLLERR;
-	if (!e->has_error)
-		return 0;
-	e->error = was_connected(f) ? ECONNRESET : ECONNREFUSED;
-	log_info("%s: its TCP connection ended with an error that is not read yet, it will be %s",
-		 file_desc_name(f), strerror((int)e->error));
+	e->error = p.revents & POLLERR ? (uint32_t)error_of(d, f) : 0;
+	e->has_error = e->error;
 	return 0;
 }
 
@@ -111,16 +129,17 @@ static int live_and_end(const FileEntry *msg, const TcpEntry *t, int fd, struct 
 {
 	const TcpEndedEntry *end = msg->tcp->ended;
 	TcpConnEntry *c = t->conn;
+	const bool fin = !end->has_error || end->error == EPIPE; /* of the peer, before its reset */
 	struct tcphdr h = { .ack = 1, .rst = end->has_error, .ack_seq = htonl(SEQ + !end->has_error) };
 	_cleanup_close_ int peer = -1;
 	int err;
 
-	c->state = end->has_error ? TCP_ESTABLISHED : TCP_LAST_ACK;
+	c->state = !end->has_error ? TCP_LAST_ACK : fin ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
 	c->snd_seq = SEQ;
 	c->rcv_seq = SEQ + end->unread.len;
 	c->rcv_queue = end->unread;
 	c->mss = TCP_MSS_DEFAULT;
-	h.seq = htonl(c->rcv_seq + !end->has_error);
+	h.seq = htonl(c->rcv_seq + fin);
 	peer = make_peer(msg, t, hand);
 	err = peer < 0 ? peer : tcp_conn_restore(msg, t, fd);
 	if (err == 0)

@@ -3,13 +3,13 @@
 /* restore: --tcp-established */
 /*
  * TCP connections that are over, with something left to be read by who still has the socket: data and
- * end of file, data and ECONNRESET, ECONNREFUSED.
+ * end of file, data and ECONNRESET, ECONNREFUSED, data, end of file and EPIPE.
  */
 #include "sockets.h"
 
 #include <poll.h>
 
-enum { FINISHED, RESET, REFUSED, EMPTY, KINDS };
+enum { FINISHED, RESET, REFUSED, EMPTY, BROKEN, KINDS };
 
 static const int domains[] = { AF_INET, AF_INET6 };
 static int fds[2][KINDS], events[2][KINDS], local[2][KINDS];
@@ -45,11 +45,16 @@ static int make(int kind, int domain)
 		xlisten(l, 1);
 		xconnect_loopback(c, domain, port);
 		s = xaccept(l);
-		if (kind == RESET && setsockopt(s, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)))
+		if (kind == BROKEN && (send(s, "x", 1, 0) != 1 || shutdown(s, SHUT_WR)))
+			pfail("shutdown");
+		while (kind == BROKEN && tcp_state(c) != TCP_CLOSE_WAIT)
+			usleep(1000);
+		if ((kind == RESET || kind == BROKEN) &&
+		    setsockopt(s, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)))
 			pfail("SO_LINGER");
-		if (kind != EMPTY)
+		if (kind != EMPTY && kind != BROKEN)
 			send_all(s);
-		while (get_int(s, IPPROTO_TCP, TCP_MAXSEG) && kind != EMPTY) {
+		while (get_int(s, IPPROTO_TCP, TCP_MAXSEG) && kind != EMPTY && kind != BROKEN) {
 			struct tcp_info info;
 			socklen_t len = sizeof(info);
 
@@ -57,7 +62,7 @@ static int make(int kind, int domain)
 				break;
 			usleep(1000);
 		}
-		if (kind != RESET)
+		if (kind != RESET && kind != BROKEN)
 			shutdown(c, SHUT_WR);
 		close(s);
 	} else {
@@ -86,6 +91,12 @@ static void check(int kind, int d)
 	if (kind == REFUSED) {
 		if (get_int(fd, SOL_SOCKET, SO_ERROR) != ECONNREFUSED)
 			fail("it is not refused");
+		return;
+	}
+	if (kind == BROKEN) {
+		expect_recv(fd, "x");
+		if (get_int(fd, SOL_SOCKET, SO_ERROR) != EPIPE)
+			fail("its error is another one");
 		return;
 	}
 	if (kind != EMPTY)

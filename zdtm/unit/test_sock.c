@@ -407,6 +407,9 @@ static void inet_images(void **state)
 {
 	McastEntry g = MCAST_ENTRY__INIT, *groups[] = { &g };
 	InetMsgEntry m = INET_MSG_ENTRY__INIT, *queue[] = { &m };
+	FlowLabelEntry label = FLOW_LABEL_ENTRY__INIT, *labels[] = { &label };
+	ReuseportEntry group = REUSEPORT_ENTRY__INIT;
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	uint8_t addr[16] = { 0 };
 	struct lab l;
 
@@ -428,7 +431,33 @@ static void inet_images(void **state)
 	l.inet.n_queue = 1;
 	m.from = (ProtobufCBinaryData){ 4, addr };
 	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
+	m.from = (ProtobufCBinaryData){ sizeof(from), (uint8_t *)&from };
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), 0);
+	m.has_to = true;
+	m.to = (ProtobufCBinaryData){ 3, addr };
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
+	m.to.len = 4;
+	m.segment = 65536;
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
 	l.inet.n_queue = 0;
+	l.socks[0].reuseport = &group;
+	group.index = 65536;
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
+	group.index = 0;
+	group.has_filter = true;
+	group.filter = (ProtobufCBinaryData){ 9, addr };
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
+	l.socks[0].reuseport = NULL;
+	l.socks[0].labels = labels;
+	l.socks[0].n_labels = 1;
+	label.dst = (ProtobufCBinaryData){ 16, addr };
+	label.share = 1;
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
+	label.label = 1;
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), 0);
+	label.share = 2;
+	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
+	l.socks[0].n_labels = 0;
 	l.socks[0].type = SOCK_STREAM;
 	assert_int_equal(inet_ops.deps(&l.r, &l.files[0]), -EBADMSG);
 	lab_done(&l);
