@@ -140,6 +140,24 @@ static inline void expect_recv(int fd, const char *want)
 		fail("received \"%s\", wanted \"%s\"", buf, want);
 }
 
+/* Memory of what waits in the socket. */
+static inline unsigned int queue_memory(int fd)
+{
+	unsigned int mem[16] = { 0 };
+	socklen_t len = sizeof(mem);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len))
+		pfail("SO_MEMINFO");
+	return mem[0];
+}
+
+/* More waits there than @before. */
+static inline void await_queued(int fd, unsigned int before)
+{
+	while (queue_memory(fd) <= before)
+		usleep(1000);
+}
+
 static inline void expect_empty(int fd)
 {
 	char buf[16];

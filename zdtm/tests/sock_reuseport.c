@@ -172,8 +172,12 @@ static void fill_plain(int at[MEMBERS])
 		if (recv(g->fds[at[i]], &c, 1, 0) != 1)
 			pfail("recv");
 	}
-	for (int i = 0; i < MEMBERS; i++)
+	for (int i = 0; i < MEMBERS; i++) {
+		const unsigned int before = queue_memory(g->fds[at[i]]);
+
 		xsend(senders[i], (const char[]){ (char)('a' + i), 0 });
+		await_queued(g->fds[at[i]], before);
+	}
 }
 
 static void check_plain(const int at[MEMBERS])
@@ -203,6 +207,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < MEMBERS - 1; i++) {
 		send_number(&groups[UDP4], i);
 		send_number(&groups[UDP6], i);
+		await_queued(groups[UDP4].fds[i], 0);
+		await_queued(groups[UDP6].fds[i], 0);
 	}
 	test_daemon();
 	test_waitsig();

@@ -4,6 +4,8 @@
  * without. */
 #include "sockets.h"
 
+#include <poll.h>
+
 /* Refused once more, where the error is kept. */
 static void expect_received(int fd)
 {
@@ -14,6 +16,14 @@ static void expect_received(int fd)
 		n = recv(fd, &c, 1, MSG_DONTWAIT);
 	if (n != 1 || c != 'q')
 		pfail("what waited behind an error");
+}
+
+static void await_error(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	if (poll(&p, 1, -1) != 1 || !(p.revents & POLLERR))
+		pfail("poll");
 }
 
 int main(int argc, char **argv)
@@ -30,10 +40,13 @@ int main(int argc, char **argv)
 	xconnect_loopback(from, AF_INET, xbind_loopback(both, AF_INET));
 	xconnect_loopback(both, AF_INET, port);
 	xsend(from, "q");
+	await_queued(both, 0);
 	close(from);
 	close(closed);
 	xsend(refused, "x");
 	xsend(both, "x");
+	await_error(refused);
+	await_error(both);
 	test_daemon();
 	test_waitsig();
 	expect_received(both);

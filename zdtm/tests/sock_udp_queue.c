@@ -94,7 +94,7 @@ static void expect_pieces(int fd, const char *data)
 		fail("\"%s\" instead of \"%s\"", got, data);
 }
 
-static int make(int domain, int *ret_port)
+static int make(int domain)
 {
 	struct sockaddr_storage a = { .ss_family = domain };
 	int fd = xsocket(domain, SOCK_DGRAM, 0);
@@ -102,7 +102,6 @@ static int make(int domain, int *ret_port)
 	if (bind(fd, (struct sockaddr *)&a,
 		 domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)))
 		pfail("bind");
-	*ret_port = local_port(fd);
 	if (domain == AF_INET6) {
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
@@ -115,13 +114,15 @@ static int make(int domain, int *ret_port)
 	return fd;
 }
 
-static void send_to(const char *to, int port, const char *data, int segment)
+static void send_to(int server, const char *to, const char *data, int segment)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	const int six = strchr(to, ':') != NULL;
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6 };
+	const int six = strchr(to, ':') != NULL, port = local_port(server);
+	const unsigned int before = queue_memory(server);
 	int fd = xsocket(six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0), ret;
 
+	a.sin_port = a6.sin6_port = htons(port);
 	inet_pton(AF_INET, to, &a.sin_addr);
 	inet_pton(AF_INET6, to, &a6.sin6_addr);
 	if (six) {
@@ -138,25 +139,26 @@ static void send_to(const char *to, int port, const char *data, int segment)
 	if (ret)
 		pfail("connect to %s", to);
 	xsend(fd, data);
+	await_queued(server, before); /* one after the other */
 	close(fd);
 }
 
 int main(int argc, char **argv)
 {
-	int four, six, link, ports[3];
+	int four, six, link;
 
 	test_init(argc, argv);
 	net_setup(setup);
-	four = make(AF_INET, &ports[0]);
-	six = make(AF_INET6, &ports[1]);
-	link = make(AF_INET, &ports[2]);
+	four = make(AF_INET);
+	six = make(AF_INET6);
+	link = make(AF_INET);
 	set_int(four, IPPROTO_UDP, UDP_GRO, 1);
 	for (int i = 0; i < 2; i++) {
-		send_to("10.8.7.6", ports[0], "first", 0);
-		send_to("127.0.0.5", ports[0], "second", 0);
-		send_to("127.0.0.5", ports[0], "abcdefgh", 3);
-		send_to("fd00::7", ports[1], "third", 0);
-		send_to("10.8.7.6", ports[1], "fourth", 0);
+		send_to(four, "10.8.7.6", "first", 0);
+		send_to(four, "127.0.0.5", "second", 0);
+		send_to(four, "127.0.0.5", "abcdefgh", 3);
+		send_to(six, "fd00::7", "third", 0);
+		send_to(six, "10.8.7.6", "fourth", 0);
 		if (i)
 			break;
 		expect(four, "first", "10.8.7.6");
@@ -165,7 +167,7 @@ int main(int argc, char **argv)
 		expect(six, "third", "fd00::7");
 		expect(six, "fourth", "::ffff:10.8.7.6");
 	}
-	send_to("10.8.8.8", ports[2], "fifth", 0);
+	send_to(link, "10.8.8.8", "fifth", 0);
 	if (setsockopt(link, SOL_SOCKET, SO_BINDTODEVICE, "va", 3))
 		pfail("SO_BINDTODEVICE");
 	test_daemon();
