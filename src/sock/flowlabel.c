@@ -47,7 +47,7 @@ static bool parse_line(const char *line, struct lease *l)
 /* The text of the namespace's table, read once; NULL: empty, as a rule. */
 static int table_of(struct dump *d, const struct file_desc *f, uint32_t ns_id, char **ret)
 {
-	static char none[] = "";
+
 	_cleanup_free_ char *text = NULL;
 	struct sock_table *t = sk_table(d);
 	int err;
@@ -61,7 +61,7 @@ static int table_of(struct dump *d, const struct file_desc *f, uint32_t ns_id, c
 	if (err < 0 && err != -ENOENT)
 		return err;
 	if (!text)
-		text = strdup(none);
+		text = strdup("");
 	if (!text || map_put(&t->labels, ns_id, text) < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(text);
