@@ -47,7 +47,6 @@ static bool parse_line(const char *line, struct lease *l)
 /* The text of the namespace's table, read once; NULL: empty, as a rule. */
 static int table_of(struct dump *d, const struct file_desc *f, uint32_t ns_id, char **ret)
 {
-
 	_cleanup_free_ char *text = NULL;
 	struct sock_table *t = sk_table(d);
 	int err;
