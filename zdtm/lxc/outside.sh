@@ -160,6 +160,46 @@ named_at() { # NAME BRIDGE
 	ip netns exec "$NS" busybox ping -c 1 -W 3 fd99::1 > /dev/null || fail "no ping by IPv6 ($1)"
 }
 
+# The host's end of a configured link, which somebody moved, and a second link: what LXC says of it (another
+# name, the host's bridge) counts less than where it was, below LXC's monitor and without it.
+case_moved() {
+	local host ip
+	lab_create
+	lab_start
+	ip=$(lab_ip)
+	host=$(ip -o link show master "$BR" | sed 's/^[0-9]*: \([^@:]*\).*/\1/')
+	ip netns add "$NS"
+	ip -n "$NS" link add nb type bridge
+	ip -n "$NS" link set nb up
+	ip -n "$NS" addr add 10.99.0.9/24 dev nb
+	ip -n "$NS" -6 addr add fd99::9/64 dev nb nodad
+	ip -n "$NS" addr add "$NET.1/24" dev nb
+	ip link set "$host" netns "$NS"
+	ip -n "$NS" link set "$host" master nb up
+	join e1 "$NS"
+	ip -n "$NS" link set e1 master nb up
+	away 0
+	named_at "$host" nb
+	named_at e1 nb
+	ip netns exec "$NS" busybox ping -c 1 -W 3 "$ip" > /dev/null || fail "no ping over eth0"
+	rm -rf "$DIR/img"
+	lab_dump "$DIR/img"
+	lab_restore "$DIR/img" --no-lxc-monitor -d --pidfile "$DIR/pid"
+	named_at "$host" nb
+	named_at e1 nb
+	kill -9 "$(cat "$DIR/pid")"
+	wait_for 10 all_free "$host" e1 || fail "ends of a container that was killed are left"
+	lab_restore "$DIR/img" # which removes that one's cgroups
+	named_at e1 nb
+}
+
+all_free() { # NAME...
+	local name
+	for name in "$@"; do
+		! ip -n "$NS" link show "$name" || return 1
+	done
+}
+
 # Nothing of it is touched.
 case_running() {
 	local before

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "net/link.h"
+#include "net/outside.h"
 #include "net/route.h"
 #include "net/tc.h"
 
@@ -82,6 +82,91 @@ static void test_link_ends(void **state)
 	assert_int_equal(e.where, END_HOST);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(link_end_parse(bad[i], &e), -EINVAL);
+}
+
+struct far {
+	NetEntry net;
+	LinkEntry link, *links[1], end;
+	PeerEntry peer;
+	OutsideEntry o, *outside[1];
+	AddrEntry addr, *addrs[1];
+	ProtobufCBinaryData route;
+	struct rtnl_req q;
+	struct rnet n;
+};
+
+/* A link with its other end outside, as an image has it. */
+static void far_make(struct far *f)
+{
+	const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_dst_len = 8, .rtm_type = RTN_UNICAST };
+	static uint8_t ten[4] = { 10, 0, 0, 1 };
+	static char eth0[] = "eth0", veth[] = "veth", p1[] = "p1";
+	const uint32_t oif = 7;
+
+	memset(f, 0, sizeof(*f));
+	net_entry__init(&f->net);
+	link_entry__init(&f->link);
+	link_entry__init(&f->end);
+	peer_entry__init(&f->peer);
+	outside_entry__init(&f->o);
+	addr_entry__init(&f->addr);
+	f->link.index = 2;
+	f->link.name = eth0;
+	f->end.index = f->peer.index = f->addr.index = oif;
+	f->end.name = p1;
+	f->link.kind = f->end.kind = veth;
+	f->link.peer = &f->peer;
+	f->peer.ns_id = NS_OUTSIDE;
+	f->addr.family = AF_INET;
+	f->addr.prefixlen = 24;
+	f->addr.address = (ProtobufCBinaryData){ 4, ten };
+	rtnl_begin(&f->q, 0, 0, &rtm, sizeof(rtm));
+	rtnl_put(&f->q, RTA_OIF, &oif, 4);
+	f->route =
+		(ProtobufCBinaryData){ f->q.h.nlmsg_len - NLMSG_HDRLEN, (uint8_t *)&f->q.h + NLMSG_HDRLEN };
+	f->links[0] = &f->link;
+	f->addrs[0] = &f->addr;
+	f->outside[0] = &f->o;
+	f->net.links = f->links;
+	f->net.outside = f->outside;
+	f->net.n_links = f->net.n_outside = f->o.n_addrs = f->o.n_routes = 1;
+	f->o.link = 2;
+	f->o.end = &f->end;
+	f->o.addrs = f->addrs;
+	f->o.routes = &f->route;
+	f->n.msg = &f->net;
+}
+
+static void test_other_ends(void **state)
+{
+	static char relative[] = "etc/passwd", none[] = "", vlan[] = "vlan", bad[] = "a/b";
+	struct far f;
+
+	far_make(&f);
+	assert_int_equal(outside_plan(&f.n), 0);
+#define DAMAGED(what)                                           \
+	do {                                                    \
+		far_make(&f);                                   \
+		what;                                           \
+		assert_int_equal(outside_plan(&f.n), -EBADMSG); \
+	} while (0)
+	DAMAGED(f.o.link = 3);
+	DAMAGED(f.link.peer = NULL);
+	DAMAGED(f.peer.ns_id = 0);
+	DAMAGED(f.o.netns = relative);
+	DAMAGED(f.o.container = none);
+	DAMAGED(f.o.end = NULL);
+	DAMAGED(f.o.n_addrs = 1 << 20);
+	DAMAGED(f.end.kind = vlan);
+	DAMAGED(f.end.name = bad);
+	DAMAGED(f.end.index = 0);
+	DAMAGED(f.end.has_master = true; f.end.master = 3);
+	DAMAGED(f.addr.index = 2);
+	DAMAGED(f.addr.address.len = 16);
+	DAMAGED(f.end.index = f.addr.index = 8); /* not the route's */
+	DAMAGED(f.route.len = 5);
+	DAMAGED(f.route.len = 1 << 20);
+#undef DAMAGED
 }
 
 static void test_address_text(void **state)
@@ -345,6 +430,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_link_ends),
+		cmocka_unit_test(test_other_ends),
 		cmocka_unit_test(test_address_text),
 		cmocka_unit_test(test_sysctl_names_stay_below),
 		cmocka_unit_test(test_sysctl_order_and_choice),
