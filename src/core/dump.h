@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "core/ns.h"
@@ -51,8 +53,19 @@ struct task {
 	struct ns *ns[NS_KINDS]; /* NULL: the coordinator's own */
 };
 
+/*
+ * In memory that is shared with the children that outlive us: what they are to do with what they hold,
+ * should we die.
+ */
+struct dump_fate {
+	_Atomic bool ending; /* the image is committed, and all tasks are killed: nothing is given back */
+	char held[40]; /* the table of net_hold() bears this name, if it is there already; "": there is none
+			*/
+};
+
 struct dump {
 	const struct options *opt;
+	struct dump_fate *fate;
 	struct image *img;
 	struct task **tasks; /* parents before children */
 	size_t n_tasks;

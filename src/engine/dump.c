@@ -5,6 +5,7 @@
  * refused it. What is lost after it: the source (unless it is to go on).
  */
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -273,9 +274,9 @@ static void reap(struct dump *d)
 
 static int kill_tree(struct dumping *c)
 {
+	atomic_store(&c->d.fate->ending, true);
 	for (size_t i = 0; i < c->d.n_tasks; i++)
 		sys_pidfd_send_signal(c->d.tasks[i]->pidfd, SIGKILL);
-	sock_abandon(&c->d);
 	if (c->freezer)
 		(void)freezer_thaw(c->freezer);
 	guard_dismiss(&c->guardian);
@@ -363,6 +364,16 @@ static int run_stages(struct dumping *c, double *ms)
 	return ret == -EAGAIN ? -EBUSY : ret;
 }
 
+static int make_fate(struct dump *d)
+{
+	void *p = mmap(NULL, sizeof(*d->fate), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return log_oom();
+	d->fate = p;
+	return 0;
+}
+
 int engine_dump(const struct options *opt)
 {
 	struct dumping c = { .opt = opt, .d = { .opt = opt }, .begin_ms = stage_now_ms() };
@@ -371,6 +382,8 @@ int engine_dump(const struct options *opt)
 
 	stages_block_signals();
 	ret = engine_limits();
+	if (ret >= 0)
+		ret = make_fate(&c.d);
 	if (ret < 0)
 		return ret;
 	ret = run_stages(&c, ms);
@@ -380,6 +393,7 @@ int engine_dump(const struct options *opt)
 	undo_survey(&c);
 	freezer_free(c.freezer);
 	image_free(c.d.img);
+	munmap(c.d.fate, sizeof(*c.d.fate));
 	if (ret == -ECANCELED && !c.refused)
 		ret = -EPERM; /* another script than post-dump */
 	return ret;

@@ -16,7 +16,7 @@
 #include "net/link.h"
 #include "sock/shared.h"
 
-#define ID_MAX 40
+#define ID_MAX sizeof(((struct dump_fate *)0)->held)
 
 /* Of the image @img: when it was dumped, and what. */
 static const char *hold_id(const struct image *img, char buf[ID_MAX])
@@ -107,7 +107,9 @@ int net_hold(struct dump *d)
 	(void)netlock_sweep(); /* others'; that they are still there harms nobody */
 	if (!d->net->conns.n)
 		return 0;
-	err = netlock_hold(hold_id(d->img, id), &d->net->conns, d->opt->lock_timeout);
+	hold_id(d->img, id);
+	snprintf(d->fate->held, sizeof(d->fate->held), "%s", id);
+	err = netlock_hold(id, &d->net->conns, d->opt->lock_timeout);
 	if (err < 0)
 		log_warn("the peers of %zu TCP connections will see them reset (nftables: %s)",
 			 d->net->conns.n, strerror(-err));

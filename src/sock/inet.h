@@ -67,6 +67,11 @@ int tcp_leave_repair(int fd, int reuse);
 int steward_note(struct dump *d, int fd, int reuse);
 void steward_forget(struct dump *d);
 void steward_done(struct dump *d);
+/*
+ * In a child that outlived us, which has a copy of @d and of all pidfds: too late to give anything back
+ * (struct dump_fate). The rest of the tasks goes too; returns when they are dead.
+ */
+void steward_finish_kill(const struct dump *d);
 
 /*
  * A segment without data from the peer: @h has flags and numbers, the rest is filled in. The kernel has

@@ -29,8 +29,6 @@ void sock_drain_netlink(struct restore *r);
 void sock_forget_own_news(struct restore *r);
 /* After the unlock, before the tasks run: connections that were being made are begun again. */
 void sock_connect(struct restore *r);
-/* The kill is on its way: who is in repair mode stays so, should we die. */
-void sock_abandon(struct dump *d);
 /*
  * Connections that no program has accepted yet (waiting.c). They are taken out of their listening sockets
  * into the image, by a process that puts them back when we are gone or ask for it (also when there was

@@ -5,8 +5,13 @@
  * in hand. It is forked when the first connection is read, with a copy of all descriptors: so the lock
  * and the channels to the tasks stay as they are until it has done so and leaves. What is in hand is
  * noted in memory that both see.
+ *
+ * From the moment the tasks are killed it does the opposite: it finishes the kill, so that no connection is
+ * alive again between the image and the end of its task. Before that moment, it also takes away the table
+ * that is to hold the connections afterwards (net_hold()).
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -14,10 +19,13 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/syscalls.h"
+#include "netlock/netlock.h"
 #include "sock/inet.h"
 #include "sock/sk.h"
 #include "sock/sock.h"
 
+#define END_PATIENCE_MS 10000
 #define MAX_CONNS (1U << 20) /* of those held at once; memory comes as it is used */
 
 struct steward_note {
@@ -27,7 +35,19 @@ struct steward_note {
 	} conns[MAX_CONNS];
 };
 
-static void steward_main(int pipe, struct steward_note *note)
+void steward_finish_kill(const struct dump *d)
+{
+	for (size_t i = 0; i < d->n_tasks; i++)
+		sys_pidfd_send_signal(d->tasks[i]->pidfd, SIGKILL);
+	for (size_t i = 0; i < d->n_tasks; i++) {
+		struct pollfd p = { .fd = d->tasks[i]->pidfd, .events = POLLIN };
+
+		if (d->tasks[i]->state != TASK_ZOMBIE)
+			(void)poll(&p, 1, END_PATIENCE_MS);
+	}
+}
+
+static void steward_main(int pipe, const struct dump *d, struct steward_note *note)
 {
 	char byte;
 
@@ -36,6 +56,12 @@ static void steward_main(int pipe, struct steward_note *note)
 		signal(sig, SIG_IGN);
 	while (read(pipe, &byte, 1) < 0 && errno == EINTR)
 		;
+	if (atomic_load(&note->n) && atomic_load(&d->fate->ending)) {
+		steward_finish_kill(d);
+		_exit(0);
+	}
+	if (atomic_load(&note->n) && *d->fate->held)
+		(void)netlock_unhold(d->fate->held);
 	for (unsigned int i = 0; i < atomic_load(&note->n); i++) {
 		int fd = note->conns[i].fd, off = note->conns[i].peek_off;
 
@@ -46,7 +72,7 @@ static void steward_main(int pipe, struct steward_note *note)
 	_exit(0);
 }
 
-static int steward_start(struct steward *s)
+static int steward_start(const struct dump *d, struct steward *s)
 {
 	_cleanup_close_ int in = -1, out = -1;
 	int fds[2];
@@ -65,7 +91,7 @@ static int steward_start(struct steward *s)
 		return -errno;
 	if (s->pid == 0) {
 		close(out);
-		steward_main(in, s->note);
+		steward_main(in, d, s->note);
 	}
 	s->pipe = take_fd(&out);
 	return 0;
@@ -80,7 +106,7 @@ int steward_note(struct dump *d, int fd, int reuse)
 	if (!t)
 		return log_oom();
 	if (!t->steward.pid) {
-		err = steward_start(&t->steward);
+		err = steward_start(d, &t->steward);
 		if (err < 0)
 			return log_errno(err, "a child that watches over TCP connections");
 	}
@@ -98,11 +124,6 @@ void steward_forget(struct dump *d)
 {
 	if (d->socks && d->socks->steward.note)
 		atomic_store(&d->socks->steward.note->n, 0);
-}
-
-void sock_abandon(struct dump *d)
-{
-	steward_forget(d);
 }
 
 void steward_done(struct dump *d)

@@ -32,6 +32,7 @@ struct usher {
 
 /* What the process knows. */
 struct ushering {
+	const struct dump *d;
 	const struct waiting *w;
 	int sock;
 	struct guest {
@@ -68,10 +69,12 @@ static int keep_only(const struct ushering *u, const int *keep, size_t n_keep)
 {
 	const struct waiting *w = u->w;
 	size_t n = 0;
-	int *fds = calloc(n_keep + w->n_sockets + w->n_spaces * REQSK_FDS + 2, sizeof(*fds));
+	int *fds = calloc(u->d->n_tasks + n_keep + w->n_sockets + w->n_spaces * REQSK_FDS + 2, sizeof(*fds));
 
 	if (!fds)
 		return -ENOMEM;
+	for (size_t i = 0; i < u->d->n_tasks; i++)
+		fds[n++] = u->d->tasks[i]->pidfd;
 	for (size_t i = 0; i < n_keep; i++)
 		fds[n++] = keep[i];
 	for (size_t i = 0; i < w->n_sockets; i++)
@@ -240,13 +243,18 @@ static void usher_main(struct ushering *u, const int *keep, size_t n_keep)
 	while (n < 0 && errno == EINTR);
 	if (n == 1 && word == LET_GO)
 		_exit(0);
+	if (n != 1 && atomic_load(&u->d->fate->ending)) {
+		steward_finish_kill(u->d);
+		_exit(0);
+	}
 	err = put_all(u);
 	if (n == 1)
 		(void)write_all(u->sock, &err, sizeof(err));
 	_exit(0);
 }
 
-int usher_start(const struct waiting *w, const int *keep, size_t n_keep, struct usher **ret)
+int usher_start(const struct dump *d, const struct waiting *w, const int *keep, size_t n_keep,
+		struct usher **ret)
 {
 	_cleanup_free_ struct usher *u = malloc(sizeof(*u));
 	int fds[2];
@@ -255,7 +263,7 @@ int usher_start(const struct waiting *w, const int *keep, size_t n_keep, struct 
 		return u ? -errno : -ENOMEM;
 	u->pid = fork();
 	if (u->pid == 0) {
-		struct ushering here = { .w = w, .sock = fds[1] };
+		struct ushering here = { .d = d, .w = w, .sock = fds[1] };
 
 		usher_main(&here, keep, n_keep);
 	}

@@ -237,7 +237,7 @@ int sock_take_waiting(struct dump *d)
 
 	if (!w || !w->n_sockets)
 		return 0;
-	err = usher_start(w, locks, net_lock_fds(d, locks, LOCKS_MAX), &w->usher);
+	err = usher_start(d, w, locks, net_lock_fds(d, locks, LOCKS_MAX), &w->usher);
 	if (err < 0)
 		return log_errno(err, "process for TCP connections that wait to be accepted");
 	err = image_file_create(d->img, "waiting", &out);

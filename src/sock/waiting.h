@@ -42,8 +42,9 @@ const char *waiting_peers(struct dump *d, int fd);
  */
 struct usher;
 
-/* @keep: @n_keep more descriptors it is to hold. */
-int usher_start(const struct waiting *w, const int *keep, size_t n_keep, struct usher **ret);
+/* @keep: @n_keep more descriptors it is to hold, besides those of the tasks. */
+int usher_start(const struct dump *d, const struct waiting *w, const int *keep, size_t n_keep,
+		struct usher **ret);
 /* The next connection it took; *@ret NULL: that was the last. */
 int usher_next(struct usher *u, TcpWaitingEntry **ret);
 /* Everything back (@back), or closed silently. It has ended then; frees. */

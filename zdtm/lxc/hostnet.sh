@@ -184,6 +184,18 @@ case_killed() {
 	peer_ok s4 s6 watch
 }
 
+# Killed at each point from the commit to the end; see kills.sh.
+case_killed_at_the_end() {
+	make_host
+	echo 'lxc.net.0.type = none' > "$DIR/net.conf"
+	echo "lxc.init.cmd = /netpeer serve $PORT" > "$DIR/more.conf"
+	lab_create
+	cp "$NETPEER" "/var/lib/lxc/$CT/rootfs/netpeer"
+	on_host lxc-start -n "$CT" -o "$DIR/start.log" || { cat "$DIR/start.log"; fail "lxc-start"; }
+	wait_for 10 bash -c ": < /dev/tcp/$NET.2/$PORT" || fail "nothing listens in the container"
+	python3 "$LAB_TOP/zdtm/lxc/kills.py" end "$CT" "$NET.2" $PORT "$DIR" "$HOST" || exit 1
+}
+
 # What a restore without LXC's monitor has made: LXC knows nothing of it.
 standalone_end() {
 	local p
