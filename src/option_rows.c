@@ -115,8 +115,13 @@ static void lists_words(const struct options *o, struct words *w)
 	if (o->veth_pair)
 		word(w, "--veth-pair");
 	for (size_t i = 0; i < o->n_externals; i++)
-		word(w, o->externals[i].value[0] ? "--external=%s:%s" : "--external=%s", o->externals[i].key,
-		     o->externals[i].value);
+		if (o->externals[i].pair)
+			word(w, "--veth-pair=%.*s=%s",
+			     (int)strlen(o->externals[i].key) - (int)strlen("veth[]"),
+			     o->externals[i].key + strlen("veth["), o->externals[i].value);
+		else
+			word(w, o->externals[i].value[0] ? "--external=%s:%s" : "--external=%s",
+			     o->externals[i].key, o->externals[i].value);
 	for (size_t i = 0; i < o->n_addresses; i++)
 		word(w, "--ip=%s=%s", o->addresses[i].key, o->addresses[i].value);
 	for (size_t i = 0; i < o->n_scripts; i++)

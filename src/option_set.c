@@ -217,7 +217,10 @@ int set_veth_pair(void *opts, const struct option_row *row, const char *value)
 		return option_bad(row, value,
 				  "not IN=[OUT][@BRIDGE], and after a comma netns=NAME, container=NAME, "
 				  "pid=N or host");
-	return add_keyed(o, "veth", value, eq - value, eq + 1);
+	if (add_keyed(o, "veth", value, eq - value, eq + 1) < 0)
+		return -ENOMEM;
+	o->externals[o->n_externals - 1].pair = true;
+	return 0;
 }
 
 /* KEY:VALUE, or "auto". */
@@ -305,6 +308,28 @@ int set_netlock(void *opts, const struct option_row *row, const char *value)
 	return 0;
 }
 
+/* Can it be the address of one host? Not of all or none of them, of a group, of the host to itself. */
+static bool of_host(int family, const uint8_t *addr)
+{
+	struct in6_addr a6;
+
+	if (family == AF_INET)
+		return addr[0] != 0 && addr[0] != 127 && addr[0] < 224;
+	memcpy(&a6, addr, sizeof(a6));
+	return !IN6_IS_ADDR_UNSPECIFIED(&a6) && !IN6_IS_ADDR_LOOPBACK(&a6) && !IN6_IS_ADDR_MULTICAST(&a6) &&
+	       !IN6_IS_ADDR_V4MAPPED(&a6);
+}
+
+/* The first or the last IPv4 address of a network: its name, and all in it. */
+static bool of_network(const uint8_t *addr, uint32_t len)
+{
+	uint32_t v, mask = len < 31 ? UINT32_MAX >> len : 0;
+
+	memcpy(&v, addr, sizeof(v));
+	v = ntohl(v);
+	return mask && ((v & mask) == 0 || (v & mask) == mask);
+}
+
 /* LINK=ADDRESS/LENGTH[@GATEWAY] */
 int set_address(void *opts, const struct option_row *row, const char *value)
 {
@@ -331,6 +356,10 @@ int set_address(void *opts, const struct option_row *row, const char *value)
 		return option_bad(row, value, "not an IPv4 or IPv6 address and its prefix length");
 	if (at && inet_pton(family, at + 1, gateway) != 1)
 		return option_bad(row, value, "the gateway is no address of the same kind");
+	if (!len || !of_host(family, addr) || (family == AF_INET && of_network(addr, len)))
+		return option_bad(row, value, "not an address that a host can have in its network");
+	if (at && (!of_host(family, gateway) || memcmp(addr, gateway, family == AF_INET ? 4 : 16) == 0))
+		return option_bad(row, value, "the gateway is not an address of another host");
 	return add_pair(&o->addresses, &o->n_addresses, link, eq + 1) < 0 ? log_oom() : 0;
 }
 

@@ -5,10 +5,14 @@
 #include "base/parse.h"
 #include "core/options.h"
 
+/* As dev_valid_name(), and no pattern of which the kernel would make a name (eth%d). */
 static int copy_name(char to[16], const char *from, size_t len)
 {
-	if (len == 0 || len >= 16 || memchr(from, '/', len))
+	if (len == 0 || len >= 16 || (len <= 2 && strncmp(from, "..", len) == 0))
 		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		if (strchr("/:% \t\n\v\f\r", from[i]))
+			return -EINVAL;
 	memcpy(to, from, len);
 	to[len] = '\0';
 	return 0;

@@ -16,6 +16,7 @@ enum cgroup_mode { CGROUP_FULL, CGROUP_SOFT, CGROUP_PROPS, CGROUP_STRICT, CGROUP
 struct external {
 	char *key, *value;
 	bool weak; /* not of the user's saying: from a container's configuration */
+	bool pair; /* by --veth-pair: a link of the image must be meant */
 };
 
 /*

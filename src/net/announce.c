@@ -111,10 +111,13 @@ static int announce(int sock, const LinkEntry *l, const AddrEntry *a)
 
 int net_announce(struct rnet *n)
 {
-	int sock = netns_socket(n->ns_fd, AF_PACKET, SOCK_RAW, 0);
+	int sock = netns_socket(n->ns_fd, AF_PACKET, SOCK_RAW, 0), err = 0;
+	const int on = 1;
+	size_t lost = 0;
 
 	if (sock < 0)
 		return log_errno(sock, "network namespace %u: packet socket", n->msg->ns_id);
+	setsockopt(sock, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)); /* not shaped, not filtered */
 	for (size_t i = 0; i < n->msg->n_addrs; i++) {
 		const AddrEntry *a = n->msg->addrs[i];
 		const LinkEntry *l = link_entry(n->msg, a->index);
@@ -124,9 +127,12 @@ int net_announce(struct rnet *n)
 		    l->address.len != ETH_ALEN)
 			continue;
 		ret = announce(sock, l, a);
-		if (ret < 0)
-			log_warn("link %s: announcing an address: %s", l->name, strerror(-ret));
+		err = ret < 0 ? ret : err;
+		lost += ret < 0;
 	}
+	if (lost)
+		log_warn("network namespace %u: announcing %zu addresses: %s", n->msg->ns_id, lost,
+			 strerror(-err));
 	close_later(sock);
 	return 0;
 }

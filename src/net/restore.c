@@ -93,13 +93,47 @@ static int check_raw(const NetEntry *m)
 	return 0;
 }
 
+/* Does --veth-pair name a link of the image? */
+static bool is_veth(const struct restore *r, const struct external *e)
+{
+	for (size_t i = 0; i < r->net->n_nets; i++)
+		for (size_t j = 0; j < r->net->nets[i].msg->n_links; j++) {
+			const LinkEntry *m = r->net->nets[i].msg->links[j];
+			const size_t len = strlen(m->name);
+
+			if (streq(m->kind, "veth") && strncmp(e->key + strlen("veth["), m->name, len) == 0 &&
+			    streq(e->key + strlen("veth[") + len, "]"))
+				return true;
+		}
+	return false;
+}
+
+static int check_pairs(const struct restore *r)
+{
+	for (size_t i = 0; i < r->opt->n_externals; i++) {
+		const struct external *e = &r->opt->externals[i];
+
+		if (!e->pair || is_veth(r, e))
+			continue;
+		log_error("--veth-pair %.*s=%s: the container has no veth link of that name",
+			  (int)strlen(e->key) - (int)strlen("veth[]"), e->key + strlen("veth["), e->value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int net_plan(struct restore *r)
 {
 	struct net_store *s = r->net;
-	int ret = 0;
+	int ret = check_pairs(r);
 
-	if (!s->n_nets)
-		return 0;
+	if (ret == 0 && !s->n_nets && r->opt->n_addresses) {
+		log_error("--ip %s=%s: the tree has no network namespace of its own",
+			  r->opt->addresses[0].key, r->opt->addresses[0].value);
+		return -EINVAL;
+	}
+	if (ret < 0 || !s->n_nets)
+		return ret;
 	s->host_fd = RET_NERRNO(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 	ret = s->host_fd < 0 ? s->host_fd : rtnl_open(-1, &s->host);
 	if (ret < 0)

@@ -18,7 +18,7 @@ host_ends() {
 restore_fails() {
 	"$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" "${@:2}" > "$DIR/restore.out" 2>&1 &&
 		fail "a restore that cannot work"
-	grep -q "$1" "$DIR/restore.out" || fail "no word of $1: $(cat "$DIR/restore.out")"
+	grep -q -e "$1" "$DIR/restore.out" || fail "no word of $1: $(cat "$DIR/restore.out")"
 	[ -z "$(host_ends)" ] || fail "left on the bridge: $(host_ends)"
 }
 
@@ -35,6 +35,8 @@ case_refusals() {
 	lab_dump "$DIR/img"
 	restore_fails "bridge none$LAB" --external "veth[eth0]:x$LAB@none$LAB"
 	restore_fails "exists already" --external "veth[eth0]:$BR@$BR"
+	restore_fails "--veth-pair eth9=x$LAB@$BR: the container has no veth link" --veth-pair "eth9=x$LAB@$BR"
+	restore_fails "names of 1 to 15 characters" --veth-pair "eth0=x%d@$BR"
 	lab_restore "$DIR/img"
 	lab_counts_on
 	lab_ping

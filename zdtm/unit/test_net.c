@@ -41,23 +41,17 @@ static void route_attrs(const struct rtnl_req *q, const struct nlattr **tb)
 
 static void test_link_ends(void **state)
 {
-	static const char *const bad[] = { "",
-					   "@br0",
-					   "veth@",
-					   "sixteen-chars-xx",
-					   "a/b",
-					   "v,",
-					   ",",
-					   "v,netns=",
-					   "v,container=",
-					   "v,pid=0",
-					   "v,pid=",
-					   "v,hosts",
-					   "@,host",
-					   "v@b@c/d",
-					   "v,netns",
-					   "v@,pid=1",
-					   "v,pid=4294967295" };
+	static const char *const bad[] = { "",	       "@br0",
+					   "veth@",    "sixteen-chars-xx",
+					   "a/b",      "a:b",
+					   "a b@br0",  "veth%d",
+					   "..",       ".",
+					   "v,",       ",",
+					   "v,netns=", "v,container=",
+					   "v,pid=0",  "v,pid=",
+					   "v,hosts",  "@,host",
+					   "v@b@c/d",  "v,netns",
+					   "v@,pid=1", "v,pid=4294967295" };
 	struct link_end e;
 
 	assert_int_equal(link_end_parse("vethX@br0", &e), 0);

@@ -144,6 +144,17 @@ static void test_bad_restore_values(void **state)
 	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.1/33");
 	refused(VERB_RESTORE, "--ip", "eth0=10.0.0/24");
 	refused(VERB_RESTORE, "--ip", "=10.0.0.1/24");
+	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.1/0");
+	refused(VERB_RESTORE, "--ip", "eth0=0.0.0.0/8");
+	refused(VERB_RESTORE, "--ip", "eth0=127.0.0.1/8");
+	refused(VERB_RESTORE, "--ip", "eth0=224.0.0.1/24");
+	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.0/24");
+	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.255/24");
+	refused(VERB_RESTORE, "--ip", "eth0=::1/64");
+	refused(VERB_RESTORE, "--ip", "eth0=ff02::1/64");
+	refused(VERB_RESTORE, "--ip", "eth0=::ffff:10.0.0.1/96");
+	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.1/24@10.0.0.1");
+	refused(VERB_RESTORE, "--ip", "eth0=10.0.0.1/24@0.0.0.0");
 	refused(VERB_RESTORE, "--ip", "eth0=fe80::1/129");
 	refused(VERB_RESTORE, "--inherit-fd", "fd[0]");
 	refused(VERB_RESTORE, "--inherit-fd", "fd[x]:k");
