@@ -37,7 +37,7 @@ bool rtnl_is_our_own(const struct rtnl *rt)
 	       getsockopt(rt->fd, SOL_SOCKET, SO_NETNS_COOKIE, &theirs, &len) < 0 || ours == theirs;
 }
 
-int links_down(struct rtnl *rt)
+static int each_link(struct rtnl *rt, int (*fn)(struct rtnl *rt, const struct link_info *l))
 {
 	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
 	int ret = rtnl_is_our_own(rt) ? -EXDEV : 0;
@@ -50,9 +50,34 @@ int links_down(struct rtnl *rt)
 
 		ret = link_parse(m.v[i], &l);
 		if (ret >= 0)
-			ret = link_down(rt, &l);
+			ret = fn(rt, &l);
 	}
 	return ret;
+}
+
+int links_down(struct rtnl *rt)
+{
+	return each_link(rt, link_down);
+}
+
+/* Another may have taken it along; devices of the hardware go back by themselves. */
+static int link_remove(struct rtnl *rt, const struct link_info *l)
+{
+	const struct ifinfomsg ifi = { .ifi_index = l->ifi->ifi_index };
+	struct rtnl_req q;
+
+	if ((l->ifi->ifi_flags & IFF_LOOPBACK) || streq(l->kind, "phys"))
+		return 0;
+	rtnl_begin(&q, RTM_DELLINK, 0, &ifi, sizeof(ifi));
+	(void)rtnl_do(rt, &q);
+	return 0;
+}
+
+int links_remove(struct rtnl *rt)
+{
+	int ret = links_down(rt);
+
+	return ret < 0 ? ret : each_link(rt, link_remove);
 }
 
 /* Does any process live in the network namespace @ino? Zombies are in none. */

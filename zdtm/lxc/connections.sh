@@ -342,6 +342,36 @@ case_failures() {
 	peer_ok s i watch
 }
 
+# A restore that is killed when its sockets are no longer in repair mode: what is closed then is closed in
+# silence, and the next restore finds the peers where they were.
+case_restore_killed() {
+	begin
+	peer stream s "$IP" $PORT
+	peer idle i "$IP" $PORT 20
+	peer closed-by-it h "$IP" $PORT
+	peer_moves s
+	peer_moves i
+	lab_dump "$DIR/img"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-restore ] || kill -9 $PPID\n' > "$DIR/hook"
+	chmod 755 "$DIR/hook"
+	for i in 1 2 3; do
+		"$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" --action-script "$DIR/hook" > "$DIR/bad.out" 2>&1 &&
+			fail "the restore was not killed"
+		wait_for 10 lab_is STOPPED || fail "a killed restore left it $(lab_state)"
+		wait_for 10 no_links || fail "a killed restore left $(ip -br link show master "$BR")"
+		[ ! -e "$DIR/s.done" ] && [ ! -e "$DIR/i.done" ] || fail "kill $i: $(cat "$DIR"/[si].done)"
+	done
+	lab_restore "$DIR/img"
+	peer_moves s "at the end"
+	peer_moves i "at the end"
+	peer_ok s i h watch
+}
+
+no_links() {
+	! ip -br link show master "$BR" | grep -q .
+}
+
 host2() { # a command on the second host
 	nsenter --net="/run/netns/$HOST2" "$@"
 }
