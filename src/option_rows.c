@@ -51,8 +51,8 @@ static const struct option_row rows[] = {
 	STRING("pidfile", 0, "F", R, pidfile, "write the root task's pid to the new file F"),
 	STRING("root", 'r', "PATH", R, root, "directory that becomes the root of the restored tree"),
 	{ "veth-pair", 0, ARG_OPTIONAL, "IN=[OUT][@BR][,WHERE]", "=", R, set_veth_pair, 0,
-	  "the outer end of veth IN is named OUT, on bridge BR; WHERE: netns=NAME, container=NAME, pid=N, "
-	  "host; no value: as LXC is configured" },
+	  "the outer end of veth IN is named OUT, on bridge BR; WHERE: netns=N, container=N, pid=N or host; "
+	  "no value: as LXC is configured" },
 	LIST("external", "KEY[:VAL]", D | R | C, set_external,
 	     "what is outside and only referred to: mnt[PATH]:NAME, unix[INO], veth[IN]:OUT ..."),
 	LIST("ip", "LINK=ADDR/LEN[@GW]", R, set_address,

@@ -215,6 +215,64 @@ hops() { # PID
 		sed -n 's/proto static //; s/pref medium//; s/^[ \t]*//; s/ *$//; /^\(10.5\|fd00:5\|nexthop\|id\)/p'
 }
 
+# A macvtap on a link of the host, as a virtual machine has it: a program reads frames from its device, whose
+# number is another one after the restore, as a lower one is free again.
+case_macvtap() {
+	local major minor pid
+	major=$(sed -n 's/^ *\([0-9]*\) macvtap$/\1/p' /proc/devices)
+	[ -n "$major" ] || skip "this kernel has no macvtap"
+	echo "lxc.cgroup.devices.allow = c $major:* rwm" > "$DIR/more.conf"
+	lab_create
+	cat > "/var/lib/lxc/$CT/rootfs/read" <<-'END'
+		until [ -e /go ]; do sleep 0.1; done
+		exec cat /dev/tap77 > /got
+	END
+	echo "::once:/bin/sh /read" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	lab_start
+	ip link add "m$LAB" type veth peer name "n$LAB"
+	ip link set "m$LAB" up
+	ip link set "n$LAB" up
+	pid=$(lxc-info -n "$CT" -p -H)
+	ip link add "u$LAB" link "m$LAB" type macvtap mode bridge
+	ip link add "t$LAB" index 77 link "m$LAB" netns "$pid" type macvtap mode bridge
+	nsenter -n -t "$pid" ip link set "t$LAB" name mt0 up
+	minor=$(tap_minor)
+	lxc-attach -n "$CT" -- /bin/mknod /dev/tap77 c "$major" "$minor"
+	touch "/var/lib/lxc/$CT/rootfs/go"
+	frames_come
+	lab_dump "$DIR/img"
+	ip link del "u$LAB"
+	lab_restore "$DIR/img"
+	lab_counts_on
+	frames_come
+	[ "$(tap_minor)" != "$minor" ] || fail "the device has its number again, and this test is none"
+	pid=$(lxc-info -n "$CT" -p -H)
+	[ "$(lxc-attach -n "$CT" -- /bin/stat -c %t:%T /dev/tap77)" = "$(printf '%x:%x' "$major" "$(tap_minor)")" ] ||
+		fail "the node is not the device of the link"
+	ip link del "n$LAB"
+	lab_ping
+}
+
+tap_minor() { # of mt0
+	nsenter -n -t "$(lxc-info -n "$CT" -p -H)" unshare -m sh -c \
+		'mount -t sysfs sysfs /sys && sed "s/.*://" /sys/class/net/mt0/macvtap/tap77/dev'
+}
+
+# What is sent on the link below reaches the program.
+frames_come() {
+	local was
+	was=$(stat -c %s "/var/lib/lxc/$CT/rootfs/got" 2> /dev/null || echo 0)
+	wait_for 10 frame_came "$was" || fail "no frame comes out of the device"
+}
+
+frame_came() {
+	python3 -c 'import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+s.send(b"\xff" * 6 + b"\2\0\0\0\0\1" + b"\x88\xb5" + b"frame" * 20)' "n$LAB"
+	[ "$(stat -c %s "/var/lib/lxc/$CT/rootfs/got")" -gt "$1" ]
+}
+
 # Another network: all addresses are given, gateways too, and all are announced.
 case_other_network() {
 	local pid
