@@ -127,6 +127,8 @@ int net_announce(struct rnet *n)
 		    l->address.len != ETH_ALEN)
 			continue;
 		ret = announce(sock, l, a);
+		if (!(l->flags & IFF_LOWER_UP))
+			continue; /* it had no carrier: nobody may hear it */
 		err = ret < 0 ? ret : err;
 		lost += ret < 0;
 	}

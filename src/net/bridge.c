@@ -62,10 +62,11 @@ bool bridge_follows_ports(const NetEntry *net, const LinkEntry *m)
 	return lowest && m->address.len == 6 && memcmp(lowest->address.data, m->address.data, 6) == 0;
 }
 
-/* Settings of a bridge's port: those a user makes. */
-int bridge_port_restore(struct rnet *n, const LinkEntry *m)
+/* The settings that a user makes, of those in @data. Other links are called as in there only where @own. */
+static int port_set(struct rtnl *rt, uint32_t index, const char *name, const ProtobufCBinaryData *data,
+		    bool own)
 {
-	const struct ifinfomsg ifi = { .ifi_index = m->index };
+	const struct ifinfomsg ifi = { .ifi_index = index };
 	static const uint16_t keep[] = {
 		IFLA_BRPORT_PRIORITY,
 		IFLA_BRPORT_COST,
@@ -89,25 +90,32 @@ int bridge_port_restore(struct rnet *n, const LinkEntry *m)
 		IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT,
 	};
 	const struct nlattr *tb[IFLA_BRPORT_MAX + 1] = { 0 };
-	struct nlattr *info, *data;
+	int ret = rtnl_attrs_raw(data->data, data->len, tb, IFLA_BRPORT_MAX);
+	struct nlattr *info, *nest;
 	struct rtnl_req q;
-	int ret;
 
-	if (!is_port(m))
-		return 0;
-	ret = rtnl_attrs_raw(m->slave_data.data, m->slave_data.len, tb, IFLA_BRPORT_MAX);
 	if (ret < 0)
 		return ret;
 	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
 	info = rtnl_nest(&q, IFLA_LINKINFO);
-	rtnl_put_str(&q, IFLA_INFO_SLAVE_KIND, m->slave_kind);
-	data = rtnl_nest(&q, IFLA_INFO_SLAVE_DATA);
+	rtnl_put_str(&q, IFLA_INFO_SLAVE_KIND, "bridge");
+	nest = rtnl_nest(&q, IFLA_INFO_SLAVE_DATA);
 	for (size_t i = 0; i < ARRAY_SIZE(keep) && ret == 0; i++)
-		if (tb[keep[i]])
+		if (tb[keep[i]] && (own || keep[i] != IFLA_BRPORT_BACKUP_PORT))
 			ret = rtnl_put_raw(&q, tb[keep[i]], tb[keep[i]]->nla_len);
-	mnl_attr_nest_end(&q.h, data);
+	mnl_attr_nest_end(&q.h, nest);
 	mnl_attr_nest_end(&q.h, info);
-	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "settings of the bridge port");
+	return ret < 0 ? ret : link_do(rt, &q, name, "settings of the bridge port");
+}
+
+int bridge_port_restore(struct rnet *n, const LinkEntry *m)
+{
+	return is_port(m) ? port_set(&n->rt, m->index, m->name, &m->slave_data, true) : 0;
+}
+
+int bridge_port_set(struct rtnl *rt, uint32_t index, const char *name, const ProtobufCBinaryData *data)
+{
+	return port_set(rt, index, name, data, false);
 }
 
 /* One attribute of the port, or of the bridge itself. */

@@ -273,7 +273,8 @@ int link_read_peer(struct rtnl *rt, int32_t nsid, int ethtool, PeerEntry *p)
 	if (rtnl_u32(l.tb[IFLA_MASTER], 0) && get_link(rt, nsid, rtnl_u32(l.tb[IFLA_MASTER], 0), &up) == 0 &&
 	    link_parse(up, &master) == 0) {
 		p->master = strdup(master.name);
-		if (!p->master)
+		if (!p->master || (streq(master.kind, "bridge") &&
+				   dump_bytes(l.info[IFLA_INFO_SLAVE_DATA], &p->has_port, &p->port) < 0))
 			return log_oom();
 	}
 	return 0;

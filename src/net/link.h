@@ -279,7 +279,8 @@ int conntrack_dump(struct net_dump *n);
 int conntrack_restore(struct rnet *n);
 /* Has the bridge the address of its lowest port, which it takes by itself? */
 bool bridge_follows_ports(const NetEntry *net, const LinkEntry *m);
-/* Settings of a bridge's port, if it is one. */
+/* Settings of a bridge's port: of one outside (IFLA_INFO_SLAVE_DATA), of one of ours, if it is one. */
+int bridge_port_set(struct rtnl *rt, uint32_t index, const char *name, const ProtobufCBinaryData *data);
 int bridge_port_restore(struct rnet *n, const LinkEntry *m);
 int bridges_finish(struct rnet *n, bool late); /* ports have their carriers: spanning trees */
 int groups_dump(struct net_dump *n); /* multicast groups of bridges */

@@ -148,6 +148,7 @@ static int make_pair(struct rnet *n, const LinkEntry *m, const struct other_end 
 	return ret < 0 ? ret : link_do(&n->rt, &q, m->name, "create the pair");
 }
 
+/* 1: it becomes a port of a Linux bridge. */
 static int put_bridge(struct rtnl_req *q, const LinkEntry *m, const struct wanted_end *w)
 {
 	_cleanup_free_ struct nlmsghdr *br = NULL;
@@ -161,7 +162,7 @@ static int put_bridge(struct rtnl_req *q, const LinkEntry *m, const struct wante
 	if (ret < 0)
 		return log_errno(ret, "link %s: bridge %s", m->name, w->bridge);
 	if (!made_by_scripts(&l))
-		return rtnl_put(q, IFLA_MASTER, &l.ifi->ifi_index, 4);
+		return rtnl_put(q, IFLA_MASTER, &l.ifi->ifi_index, 4) ?: 1;
 	log_warn("link %s: %s is an Open vSwitch: a script must add the port %s", m->name, w->bridge,
 		 w->name);
 	return 0;
@@ -176,7 +177,7 @@ static int setup_far_end(struct restore *r, struct rnet *n, const LinkEntry *m, 
 	_cleanup_free_ struct nlmsghdr *h = NULL;
 	struct ifinfomsg ifi = { .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP };
 	struct rtnl_req q;
-	int ret = rtnl_link(w->place->rt, w->name, 0, &h);
+	int ret = rtnl_link(w->place->rt, w->name, 0, &h), port;
 
 	if (ret < 0)
 		return log_errno(ret, "link %s: its end %s %s", m->name, w->name, w->place->text);
@@ -194,11 +195,13 @@ static int setup_far_end(struct restore *r, struct rnet *n, const LinkEntry *m, 
 	}
 	ret = outside_made(r, n, m, w, ifi.ifi_index);
 	rtnl_begin(&q, RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	if (ret == 0)
-		ret = put_bridge(&q, m, w);
-	if (ret < 0)
-		return ret;
-	return link_do(w->place->rt, &q, w->name, w->bridge[0] ? "put on its bridge and take up" : "take up");
+	port = ret == 0 ? put_bridge(&q, m, w) : ret;
+	if (port < 0)
+		return port;
+	ret = link_do(w->place->rt, &q, w->name, w->bridge[0] ? "put on its bridge and take up" : "take up");
+	if (ret == 0 && port && m->peer && m->peer->has_port)
+		ret = bridge_port_set(w->place->rt, ifi.ifi_index, w->name, &m->peer->port);
+	return ret;
 }
 
 /* The index the other end had, if no link there has it. */

@@ -8,6 +8,7 @@
  * without. Routes the kernel made by itself and the image has not are removed.
  * Multicast routing is refused (mroute.c). MPLS routes are not dumped.
  */
+#include <linux/lwtunnel.h>
 #include <linux/nexthop.h>
 
 #include "base/log.h"
@@ -26,6 +27,56 @@ static int parse(const void *data, size_t len, size_t fam_len, const struct nlat
 	return len <= at ? 0 : rtnl_attrs_raw((const char *)data + at, len - at, tb, max);
 }
 
+/* @a was copied to the end of @q: its contents there. */
+static char *copied(struct rtnl_req *q, const struct nlattr *a)
+{
+	return (char *)&q->h + q->h.nlmsg_len - MNL_ALIGN(a->nla_len) + MNL_ATTR_HDRLEN;
+}
+
+#define IP_OPTS LWTUNNEL_IP_OPTS /* LWTUNNEL_IP6_OPTS is the same number */
+
+/* The first of @len bytes of attributes, NULL at the end or where they are damaged. */
+static struct nlattr *attr_at(char *p, size_t len)
+{
+	struct nlattr *a = (void *)p;
+
+	return len >= MNL_ATTR_HDRLEN && a->nla_len >= MNL_ATTR_HDRLEN && a->nla_len <= len ? a : NULL;
+}
+
+/* Tunnel options (of geneve, vxlan, erspan) are shown without the flag of nests that is demanded. */
+static void mark_nests(char *p, size_t len, bool all)
+{
+	struct nlattr *a;
+
+	for (; (a = attr_at(p, len)); p += MIN((size_t)MNL_ALIGN(a->nla_len), len)) {
+		if (all || mnl_attr_get_type(a) == IP_OPTS) {
+			if (!all)
+				mark_nests(p + MNL_ATTR_HDRLEN, a->nla_len - MNL_ATTR_HDRLEN, true);
+			a->nla_type |= NLA_F_NESTED;
+		}
+		len -= MIN((size_t)MNL_ALIGN(a->nla_len), len);
+	}
+}
+
+static bool is_ip_tunnel(const struct nlattr *type)
+{
+	const uint16_t v = type && mnl_attr_get_payload_len(type) >= 2 ? mnl_attr_get_u16(type) : 0;
+
+	return v == LWTUNNEL_ENCAP_IP || v == LWTUNNEL_ENCAP_IP6;
+}
+
+/* The encapsulation among @len bytes of attributes of a hop. */
+static int mark_hop(char *p, size_t len)
+{
+	const struct nlattr *tb[RTA_MAX + 1] = { 0 };
+	int ret = rtnl_attrs_raw(p, len, tb, RTA_MAX);
+
+	if (ret == 0 && tb[RTA_ENCAP] && is_ip_tunnel(tb[RTA_ENCAP_TYPE]))
+		mark_nests(p + ((const char *)tb[RTA_ENCAP] - p) + MNL_ATTR_HDRLEN,
+			   mnl_attr_get_payload_len(tb[RTA_ENCAP]), false);
+	return ret;
+}
+
 /* The flags of each hop cleared of what the kernel computes. */
 static int put_multipath(struct rtnl_req *q, const struct nlattr *a)
 {
@@ -36,12 +87,15 @@ static int put_multipath(struct rtnl_req *q, const struct nlattr *a)
 
 	if (ret < 0)
 		return ret;
-	p = (char *)&q->h + q->h.nlmsg_len - MNL_ALIGN(a->nla_len) + MNL_ATTR_HDRLEN;
+	p = copied(q, a);
 	while (len >= sizeof(*h)) {
 		h = (void *)p;
 		if (h->rtnh_len < sizeof(*h) || h->rtnh_len > len)
 			return -EBADMSG;
 		h->rtnh_flags &= RTNH_F_ONLINK;
+		ret = mark_hop(p + sizeof(*h), h->rtnh_len - sizeof(*h));
+		if (ret < 0)
+			return ret;
 		if ((size_t)RTNH_ALIGN(h->rtnh_len) >= len)
 			break;
 		p += RTNH_ALIGN(h->rtnh_len);
@@ -81,6 +135,8 @@ static int put_route_attrs(struct rtnl_req *q, const struct nlattr *const *tb)
 			ret = put_multipath(q, tb[i]);
 		else
 			ret = rtnl_put_raw(q, tb[i], tb[i]->nla_len);
+		if (ret == 0 && i == RTA_ENCAP && is_ip_tunnel(tb[RTA_ENCAP_TYPE]))
+			mark_nests(copied(q, tb[i]), mnl_attr_get_payload_len(tb[i]), false);
 	}
 	return ret;
 }
@@ -196,6 +252,8 @@ int nexthop_edit(const void *data, size_t len, struct rtnl_req *q)
 	if (ret == 0 && tb[NHA_ENCAP]) /* shown without the flag that is demanded */
 		ret = rtnl_put(q, NHA_ENCAP | NLA_F_NESTED, mnl_attr_get_payload(tb[NHA_ENCAP]),
 			       mnl_attr_get_payload_len(tb[NHA_ENCAP]));
+	if (ret == 0 && tb[NHA_ENCAP] && is_ip_tunnel(tb[NHA_ENCAP_TYPE]))
+		mark_nests(copied(q, tb[NHA_ENCAP]), mnl_attr_get_payload_len(tb[NHA_ENCAP]), false);
 	if (ret == 0 && tb[NHA_RES_GROUP])
 		ret = put_resilient(q, tb[NHA_RES_GROUP]);
 	return ret;

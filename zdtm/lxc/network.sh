@@ -98,6 +98,7 @@ case_settings() {
 		ip link set eth0 txqueuelen 77 alias shaped gso_max_size 30000
 	END
 	ethtool -K "$(host_ends)" tso off
+	bridge link set dev "$(host_ends)" isolated on hairpin on learning off
 	tc qdisc add dev "$(host_ends)" root handle 7: pfifo
 	before=$(settings)
 	lab_there_and_back
@@ -113,6 +114,7 @@ settings() {
 	pid=$(lxc-info -n "$CT" -p -H)
 	nsenter -t "$pid" -n sh -c 'tc qdisc; ethtool -k eth0; ip -d link show eth0 | sed "s/eth0@if[0-9]*//"'
 	ethtool -k "$(host_ends)" | tail -n +2
+	bridge -d link show dev "$(host_ends)" | tail -n +2
 }
 
 # A device of the host in the place of the container's link: given back when the restore fails, and when it is
