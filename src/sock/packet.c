@@ -3,8 +3,8 @@
  * Packet sockets, packet(7).
  *
  * Shown by the kernel: device and protocol by getsockname(2), the rest by options and sock_diag(7).
- * Refused: mapped rings. Frames that wait to be read are lost, as a network
- * may lose them, with a warning.
+ * Refused: mapped rings, and a program that chooses in a fanout group, which nothing shows. Frames that wait
+ * to be read are lost, as a network may lose them, with a warning.
  */
 #include <libmnl/libmnl.h>
 #include <linux/if_packet.h>
@@ -95,13 +95,25 @@ static int packet_info(struct dump *d, const struct file_desc *f, struct packet_
 	return err < 0 ? err : i->seen ? 0 : -ENOENT;
 }
 
+/* Why it can never be restored; NULL: it can. */
+static const char *refusal(const struct packet_info *i)
+{
+	const uint8_t type = i->fanout_arg >> 16 & 0xff;
+
+	if (i->ring)
+		return "a packet socket with a mapped ring; close it";
+	if (i->fanout && (type == PACKET_FANOUT_CBPF || type == PACKET_FANOUT_EBPF))
+		return "a BPF program chooses in its group of packet sockets (PACKET_FANOUT_DATA), and "
+		       "cannot be read back; close it";
+	return NULL;
+}
+
 static int packet_survey(struct dump *d, const struct file_desc *f)
 {
 	struct packet_info i = { 0 };
+	const char *why = packet_info(d, f, &i) < 0 ? NULL : refusal(&i);
 
-	if (packet_info(d, f, &i) < 0 || !i.ring)
-		return 0;
-	return dump_obstacle(d, "%s: a packet socket with a mapped ring; close it", file_desc_name(f));
+	return why ? dump_obstacle(d, "%s: %s", file_desc_name(f), why) : 0;
 }
 
 static int dump_entry(struct dump *d, const struct file_desc *f, PacketEntry *p)
@@ -109,6 +121,7 @@ static int dump_entry(struct dump *d, const struct file_desc *f, PacketEntry *p)
 	struct packet_info i = { .p = p };
 	struct sockaddr_ll a = { 0 };
 	socklen_t len = sizeof(a);
+	const char *why;
 	int err = opts_dump(d, f, &p->sock);
 
 	if (err < 0)
@@ -121,8 +134,9 @@ static int dump_entry(struct dump *d, const struct file_desc *f, PacketEntry *p)
 	err = packet_info(d, f, &i);
 	if (err < 0)
 		return log_errno(err, "%s: sock_diag", file_desc_name(f));
-	if (i.ring) {
-		log_error("%s: a packet socket with a mapped ring; close it", file_desc_name(f));
+	why = refusal(&i);
+	if (why) {
+		log_error("%s: %s", file_desc_name(f), why);
 		return -EOPNOTSUPP;
 	}
 	sk_warn_queue(f, "frames");

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An eBPF program that chooses in groups of SO_REUSEPORT, and one of the namespace, are refused by name. */
+/* BPF programs that choose in groups of sockets, and one of the namespace, are refused by name. */
 /* modes: ns */
 /* refuse: an eBPF program ( */
 /* refuse: chooses in its group of SO_REUSEPORT, and cannot be read back; detach it */
 /* refuse: has a BPF program (flow dissector, id */
+/* refuse: a BPF program chooses in its group of packet sockets (PACKET_FANOUT_DATA) */
 #include "sockets.h"
 
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <sys/syscall.h>
 
 static int load(int type)
@@ -24,6 +27,18 @@ static int load(int type)
 	return fd;
 }
 
+static void join_fanout(void)
+{
+	struct sockaddr_ll a = { .sll_family = AF_PACKET,
+				 .sll_protocol = htons(ETH_P_ALL),
+				 .sll_ifindex = 1 };
+	int fd = xsocket(AF_PACKET, SOCK_RAW, 0);
+
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		pfail("bind to lo");
+	set_int(fd, SOL_PACKET, PACKET_FANOUT, PACKET_FANOUT_CBPF << 16 | 7);
+}
+
 int main(int argc, char **argv)
 {
 	int l = xsocket(AF_INET, SOCK_STREAM, 0), u = xsocket(AF_INET, SOCK_DGRAM, 0), prog;
@@ -32,6 +47,7 @@ int main(int argc, char **argv)
 	test_init(argc, argv);
 	set_int(l, SOL_SOCKET, SO_REUSEPORT, 1);
 	set_int(u, SOL_SOCKET, SO_REUSEPORT, 1);
+	join_fanout();
 	xbind_loopback(u, AF_INET);
 	xbind_loopback(l, AF_INET);
 	xlisten(l, 3);
