@@ -315,6 +315,7 @@ static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m
 	const struct nlattr *id = l->tb[IFLA_LINK_NETNSID];
 	uint32_t index = streq(l->kind, "vxlan") ? vxlan_lower(l) : rtnl_u32(l->tb[IFLA_LINK], 0);
 	uint32_t ns_id = n->msg->ns_id;
+	int ret;
 
 	if (!index || (!id && index == m->index) || streq(l->kind, link_phys.kind))
 		return 0;
@@ -328,7 +329,10 @@ static int dump_peer(struct net_dump *n, const struct link_info *l, LinkEntry *m
 	m->peer->ns_id = ns_id;
 	if (ns_id == NS_OUTSIDE)
 		return outside_dump(n, m, (int32_t)rtnl_u32(id, -1));
-	return ns_id == 0 ? link_read_peer(&n->host, -1, n->host_ethtool, m->peer) : 0;
+	if (ns_id)
+		return 0;
+	ret = link_read_peer(&n->host, -1, n->host_ethtool, m->peer);
+	return ret < 0 ? ret : outside_dump_host(n, m);
 }
 
 const char *link_refuse(const struct link_info *l)

@@ -243,3 +243,121 @@ int outside_dump(struct net_dump *n, LinkEntry *m, int32_t nsid)
 	}
 	return ret < 0 ? ret : look_there(n, ns, m, o);
 }
+
+/* What somebody who routes to the container (lxc.net.N.veth.mode = router) sets. */
+const char *outside_sysctl(size_t i)
+{
+	static const char *const names[] = { "ipv4/forwarding", "ipv4/proxy_arp",  "ipv4/rp_filter",
+					     "ipv6/forwarding", "ipv6/proxy_ndp",  "ipv6/accept_ra",
+					     "ipv6/autoconf",	"ipv6/accept_dad", "ipv6/dad_transmits" };
+
+	return i < ARRAY_SIZE(names) ? names[i] : NULL;
+}
+
+static int take_sysctls(const char *link, OutsideEntry *o)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = outside_sysctl(i)); i++) {
+		_cleanup_free_ char *path = xasprintf("/proc/sys/net/%.4s/conf/%s/%s", name, link, name + 5);
+		_cleanup_free_ char *value = NULL;
+		NetSysctlEntry *e;
+
+		if (!path)
+			return log_oom();
+		if (read_text_at(AT_FDCWD, path, &value) < 0)
+			continue;
+		e = malloc(sizeof(*e));
+		if (!e || !GROW(o->sysctls, o->n_sysctls)) {
+			free(e);
+			return log_oom();
+		}
+		net_sysctl_entry__init(e);
+		o->sysctls[o->n_sysctls++] = e;
+		e->name = strdup(name);
+		if (!e->name || bytes_copy(&e->value, value, strlen(value)) < 0)
+			return log_oom();
+	}
+	return 0;
+}
+
+static int take_neighbours(struct net_dump *there, uint32_t index, uint8_t family, uint8_t flags,
+			   OutsideEntry *o)
+{
+	const struct ndmsg req = { .ndm_family = family, .ndm_flags = flags };
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	struct rtnl_req q;
+	int ret;
+
+	rtnl_begin(&q, RTM_GETNEIGH, 0, &req, sizeof(req));
+	ret = rtnl_list(&there->rt, &q, &list);
+	if (ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT)
+		return 0;
+	for (size_t i = 0; i < list.n && ret == 0; i++) {
+		const struct ndmsg *nd = mnl_nlmsg_get_payload(list.v[i]);
+
+		if (mnl_nlmsg_get_payload_len(list.v[i]) >= sizeof(*nd) && nd->ndm_ifindex == (int)index &&
+		    ((nd->ndm_flags & NTF_PROXY) || (nd->ndm_state & NUD_PERMANENT)))
+			ret = bytes_add(&o->n_neighbours, &o->neighbours, list.v[i]);
+	}
+	return ret;
+}
+
+/* Is there anything that the kernel has not made by itself? */
+static bool is_configured(const OutsideEntry *o)
+{
+	for (size_t i = 0; i < o->n_addrs; i++)
+		if (o->addrs[i]->scope != RT_SCOPE_LINK)
+			return true;
+	for (size_t i = 0; i < o->n_routes; i++)
+		if (((const struct rtmsg *)o->routes[i].data)->rtm_protocol != RTPROT_KERNEL)
+			return true;
+	return o->n_neighbours;
+}
+
+static int look_at_host(struct net_dump *n, const LinkEntry *m, OutsideEntry *o)
+{
+	struct net_dump there = { .d = n->d, .rt = n->host, .msg = malloc(sizeof(*there.msg)) };
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	int ret;
+
+	if (!there.msg)
+		return log_oom();
+	net_entry__init(there.msg);
+	ret = take_end(&there, m->peer->index, o);
+	if (ret == 0 && o->end)
+		ret = take_config(&there, m->peer->index, o);
+	for (size_t i = 0; i < ARRAY_SIZE(families) && ret == 0 && o->end; i++) {
+		ret = take_neighbours(&there, m->peer->index, families[i], 0, o);
+		if (ret == 0)
+			ret = take_neighbours(&there, m->peer->index, families[i], NTF_PROXY, o);
+	}
+	if (ret == 0 && o->end)
+		ret = take_sysctls(o->end->name, o);
+	close_gaps(there.msg);
+	net_entry__free_unpacked(there.msg, NULL);
+	return ret;
+}
+
+int outside_dump_host(struct net_dump *n, LinkEntry *m)
+{
+	OutsideEntry *o;
+	int ret;
+
+	if (!link_find(m->kind)->peer || m->peer->master)
+		return 0;
+	o = malloc(sizeof(*o));
+	if (!o || !GROW(n->msg->outside, n->msg->n_outside)) {
+		free(o);
+		return log_oom();
+	}
+	outside_entry__init(o);
+	o->link = m->index;
+	o->nsid = -1;
+	ret = look_at_host(n, m, o);
+	if (ret == 0 && o->end && is_configured(o))
+		n->msg->outside[n->msg->n_outside++] = o;
+	else
+		outside_entry__free_unpacked(o, NULL);
+	return ret;
+}

@@ -35,7 +35,12 @@ struct wanted_end {
 /* link's namespace @nsid is not known: its other end, or the link it lies on, is outside. Logs a warning. */
 int outside_survey(struct net_dump *n, const struct link_info *l);
 int outside_dump(struct net_dump *n, LinkEntry *m, int32_t nsid);
+/* The same of an end on the host that is on no bridge, if there is more to it than the kernel makes itself.
+ */
+int outside_dump_host(struct net_dump *n, LinkEntry *m);
 void outside_dump_done(struct net_dump *n);
+/* Settings of an end on the host, by the names of the image; the @i-th, NULL: no more. */
+const char *outside_sysctl(size_t i);
 
 /* What an image says of it; NULL: nothing. */
 OutsideEntry *outside_entry_of(const struct rnet *n, const LinkEntry *m);

@@ -274,7 +274,8 @@ static int no_name(const LinkEntry *m)
 
 int place_of(struct restore *r, struct rnet *n, const LinkEntry *m, struct wanted_end *ret)
 {
-	const OutsideEntry *o = outside_entry_of(n, m);
+	const bool outside = m->peer && m->peer->ns_id == NS_OUTSIDE;
+	const OutsideEntry *o = outside ? outside_entry_of(n, m) : NULL;
 	struct wanted_end w = { 0 };
 	struct link_end e;
 	int err = take_option(r, m, o, &e);
@@ -304,9 +305,9 @@ static int check_one(const struct rnet *n, const OutsideEntry *o)
 	LinkEntry *end = o->end;
 	int ret = 0;
 
-	if (!m || !m->peer || m->peer->ns_id != NS_OUTSIDE || (o->netns && o->netns[0] != '/') ||
-	    (o->container && !o->container[0]) || o->n_addrs > FAR_MAX || o->n_routes > FAR_MAX ||
-	    (!end && (o->n_addrs || o->n_routes))) {
+	if (!m || !m->peer || (m->peer->ns_id != NS_OUTSIDE && (m->peer->ns_id || !end)) ||
+	    (o->netns && o->netns[0] != '/') || (o->container && !o->container[0]) || o->n_addrs > FAR_MAX ||
+	    o->n_routes > FAR_MAX || o->n_neighbours > FAR_MAX || (!end && (o->n_addrs || o->n_routes))) {
 		log_error("image: network namespace %u: the other end of link %u is damaged", n->msg->ns_id,
 			  o->link);
 		return -EBADMSG;
@@ -322,6 +323,10 @@ static int check_one(const struct rnet *n, const OutsideEntry *o)
 		ret = addr_check(&msg, o->addrs[i]);
 	for (size_t i = 0; i < o->n_routes && ret == 0; i++)
 		ret = o->routes[i].len <= ROUTE_RAW_MAX && route_only_by(&o->routes[i], end->index)
+			      ? 0
+			      : -EBADMSG;
+	for (size_t i = 0; i < o->n_neighbours && ret == 0; i++)
+		ret = o->neighbours[i].len >= sizeof(struct ndmsg) && o->neighbours[i].len <= ROUTE_RAW_MAX
 			      ? 0
 			      : -EBADMSG;
 	return ret < 0 ? log_errno(ret, "image: link %s: its other end", m->name) : 0;
@@ -352,6 +357,8 @@ static void renumber(OutsideEntry *o, uint32_t index)
 		o->addrs[i]->index = index;
 	for (size_t i = 0; i < o->n_routes; i++)
 		route_set_oif(&o->routes[i], index);
+	for (size_t i = 0; i < o->n_neighbours; i++)
+		((struct ndmsg *)o->neighbours[i].data)->ndm_ifindex = (int)index;
 }
 
 static int far_add(struct net_store *s, struct rnet *n, OutsideEntry *o, const struct place *p,
@@ -374,10 +381,33 @@ static int far_add(struct net_store *s, struct rnet *n, OutsideEntry *o, const s
 	f->msg.n_addrs = o->n_addrs;
 	f->msg.routes = o->routes;
 	f->msg.n_routes = o->n_routes;
+	f->msg.neighbours = o->neighbours;
+	f->msg.n_neighbours = o->n_neighbours;
 	f->where = p->text;
 	f->net = (struct rnet){ .msg = &f->msg, .ns_fd = p->ns_fd, .rt.fd = -1, .order = f->order };
 	*ret = f;
 	return rtnl_open(p->ns_fd, &f->net.rt);
+}
+
+/* On the host; only those that are known, and as numbers. */
+static void set_sysctls(const OutsideEntry *o, const char *link)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = outside_sysctl(i)); i++)
+		for (size_t j = 0; j < o->n_sysctls; j++) {
+			const NetSysctlEntry *e = o->sysctls[j];
+			char path[128], value[16] = { 0 };
+
+			if (!streq(e->name, name) || e->value.len >= sizeof(value))
+				continue;
+			memcpy(value, e->value.data, e->value.len);
+			if (strspn(value, "-0123456789\n") != e->value.len)
+				continue;
+			snprintf(path, sizeof(path), "/proc/sys/net/%.4s/conf/%s/%s", name, link, name + 5);
+			if (write_text_at(AT_FDCWD, path, value) < 0)
+				log_warn("%s: cannot be set to %s", path, value);
+		}
 }
 
 int outside_made(struct restore *r, struct rnet *n, const LinkEntry *m, const struct wanted_end *w,
@@ -387,8 +417,10 @@ int outside_made(struct restore *r, struct rnet *n, const LinkEntry *m, const st
 	struct far_end *f = NULL;
 	int ret;
 
-	if (!o || !o->end)
+	if (!o || !o->end || (m->peer->ns_id == 0 && w->bridge[0]))
 		return 0;
+	if (w->place->ns_fd == r->net->host_fd)
+		set_sysctls(o, w->name);
 	renumber(o, index);
 	ret = far_add(r->net, n, o, w->place, &f);
 	free(o->end->name);
@@ -415,6 +447,8 @@ int outside_config(struct restore *r, struct rnet *n)
 		ret = addrs_restore(&f->net);
 		if (ret == 0)
 			routes_try(&f->net, f->where);
+		if (ret == 0)
+			ret = neighbours_restore(&f->net);
 	}
 	return ret;
 }

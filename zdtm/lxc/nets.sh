@@ -12,7 +12,8 @@ own_down() {
 	lxc-stop -k -n "$CT-2" > /dev/null 2>&1
 	wait_for 10 lab_is STOPPED
 	ip link del "q$LAB" 2> /dev/null
-	return 0
+	[ ! -e "/run/netns/$CT" ] || command ip netns del "$CT"
+	unset -f ip busybox lxc-start lxc-stop lxc-info lxc-attach
 }
 
 cable() {
@@ -190,6 +191,79 @@ begin_macvlan() {
 		"$P" > "$DIR/net.conf"
 	lab_create
 	lab_start
+}
+
+# LXC wants a host that forwards: a network namespace of ours.
+case_router() {
+	ip netns add "$CT"
+	for tool in lxc-start lxc-stop lxc-info lxc-attach ip busybox; do
+		eval "$tool() { on_router $tool \"\$@\"; }"
+	done
+	printf '#!/bin/sh\nexec nsenter --net=/run/netns/%s %s "$@"\n' "$CT" "$CTCR" > "$DIR/ctcr"
+	chmod +x "$DIR/ctcr"
+	CTCR=$DIR/ctcr
+	ip link set lo up
+	on_router sh -c 'cd /proc/sys/net; echo 1 > ipv4/ip_forward; echo 1 > ipv6/conf/all/forwarding'
+	ip link add "$BR" type bridge
+	ip link add "$P" type veth peer name "q$LAB" # what it routes for
+	ip link set "$P" up
+	ip link set "q$LAB" up
+	ip addr add "$NET.1/24" dev "$P"
+	ip addr add fd89::1/64 dev "$P" nodad
+	ip route add default via "$NET.2"
+	ip -6 route add default via fd89::2
+	router
+}
+
+on_router() {
+	nsenter --net="/run/netns/$CT" "$@"
+}
+
+host_end() { # what LXC and we set for the end on the host
+	ip -4 route show dev "r$LAB"
+	ip -6 route show dev "r$LAB" | sort
+	ip neigh show proxy dev "r$LAB"
+	ip -6 neigh show proxy dev "r$LAB"
+	ip neigh show nud permanent dev "r$LAB"
+	ip -o addr show dev "r$LAB" | sed 's/^[0-9]*: //'
+	on_router sh -c "cd /proc/sys/net; grep . ipv4/conf/r$LAB/forwarding ipv4/conf/r$LAB/proxy_arp \
+		ipv4/conf/r$LAB/rp_filter ipv6/conf/r$LAB/forwarding ipv6/conf/r$LAB/proxy_ndp \
+		ipv6/conf/r$LAB/accept_ra ipv6/conf/r$LAB/autoconf"
+}
+
+# The host routes to the container: its routes, proxies and settings are there again when it is.
+router() {
+	local before
+	printf 'lxc.net.0.%s\n' 'type = veth' 'veth.mode = router' "veth.pair = r$LAB" 'flags = up' 'name = eth0' \
+		'ipv4.address = 10.88.1.2/32' 'ipv4.gateway = 10.88.1.1' 'ipv6.address = fd88::2/128' \
+		'ipv6.gateway = fd88::1' 'veth.ipv4.route = 10.88.1.128/25' > "$DIR/net.conf"
+	lab_create
+	printf '#!/bin/sh\n/bin/syslogd\n/bin/mount -a\n' > "/var/lib/lxc/$CT/rootfs/etc/init.d/rcS" # no DHCP
+	lab_start
+	on_router sh -c "cd /proc/sys/net/ipv4/conf/r$LAB; echo 1 > proxy_arp; echo 2 > rp_filter"
+	ip addr add 10.88.1.9/32 dev "r$LAB"
+	ip neigh add 10.88.1.200 lladdr 02:00:00:00:00:99 dev "r$LAB"
+	lab_ping "before: $(host_end)"
+	wait_for 10 ping6 || fail "no ping of IPv6 before: $(host_end)"
+	wait_for 10 settled || fail "addresses stay tentative"
+	before=$(host_end)
+	lab_there_and_back
+	diff <(echo "$before") <(host_end) || fail "the end on the host"
+	lab_ping "after"
+	wait_for 10 ping6 || fail "no ping of IPv6 after"
+	rm -rf "$DIR/img"
+	lab_dump "$DIR/img"
+	[ -z "$(ip route show 10.88.1.128/25)" ] || fail "a route is left"
+	lab_restore "$DIR/img" --veth-pair "eth0=r$LAB@$BR"
+	[ -z "$(ip route show 10.88.1.128/25)" ] || fail "a route by a port of a bridge"
+}
+
+ping6() {
+	busybox ping6 -c 1 -W 3 fd88::2
+}
+
+settled() {
+	[ -z "$(ip -6 -o addr show dev "r$LAB" tentative)" ]
 }
 
 # No device at all; and one beside it that is "empty" too.
