@@ -305,7 +305,8 @@ static int check_one(const struct rnet *n, const OutsideEntry *o)
 	LinkEntry *end = o->end;
 	int ret = 0;
 
-	if (!m || !m->peer || (m->peer->ns_id != NS_OUTSIDE && (m->peer->ns_id || !end)) ||
+	if (!m || !m->peer ||
+	    (m->peer->ns_id != NS_OUTSIDE && (m->peer->ns_id || !end || o->netns || o->container)) ||
 	    (o->netns && o->netns[0] != '/') || (o->container && !o->container[0]) || o->n_addrs > FAR_MAX ||
 	    o->n_routes > FAR_MAX || o->n_neighbours > FAR_MAX || (!end && (o->n_addrs || o->n_routes))) {
 		log_error("image: network namespace %u: the other end of link %u is damaged", n->msg->ns_id,

@@ -133,10 +133,16 @@ static void far_make(struct far *f)
 
 static void test_other_ends(void **state)
 {
-	static char relative[] = "etc/passwd", none[] = "", vlan[] = "vlan", bad[] = "a/b";
+	static char relative[] = "etc/passwd", none[] = "", vlan[] = "vlan", bad[] = "a/b",
+		    path[] = "/run/netns/x";
+	uint8_t bytes[11] = { 0 };
+	ProtobufCBinaryData shorter = { sizeof(bytes), bytes };
 	struct far f;
 
 	far_make(&f);
+	assert_int_equal(outside_plan(&f.n), 0);
+	f.peer.ns_id = 0; /* on the host */
+	f.o.netns = f.o.container = NULL;
 	assert_int_equal(outside_plan(&f.n), 0);
 #define DAMAGED(what)                                           \
 	do {                                                    \
@@ -146,7 +152,10 @@ static void test_other_ends(void **state)
 	} while (0)
 	DAMAGED(f.o.link = 3);
 	DAMAGED(f.link.peer = NULL);
-	DAMAGED(f.peer.ns_id = 0);
+	DAMAGED(f.peer.ns_id = 5);
+	DAMAGED(f.peer.ns_id = 0; f.o.netns = path);
+	DAMAGED(f.peer.ns_id = 0; f.o.container = path);
+	DAMAGED(f.peer.ns_id = 0; f.o.end = NULL; f.o.n_addrs = f.o.n_routes = 0);
 	DAMAGED(f.o.netns = relative);
 	DAMAGED(f.o.container = none);
 	DAMAGED(f.o.end = NULL);
@@ -159,6 +168,7 @@ static void test_other_ends(void **state)
 	DAMAGED(f.addr.address.len = 16);
 	DAMAGED(f.end.index = f.addr.index = 8); /* not the route's */
 	DAMAGED(f.route.len = 5);
+	DAMAGED(f.o.neighbours = &shorter; f.o.n_neighbours = 1);
 	DAMAGED(f.route.len = 1 << 20);
 #undef DAMAGED
 }
