@@ -55,7 +55,7 @@ static int look_at_mounts(struct net_dump *n, struct map *seen)
 
 		if (!streq(m->fstype, "nsfs") || !startswith(m->root, "net:["))
 			continue;
-		fd = RET_NERRNO(open(m->point, O_RDONLY | O_CLOEXEC));
+		fd = netns_open(m->point);
 		if (fd < 0 || fstat(fd, &st) < 0 || map_get(seen, st.st_ino)) {
 			close_fd(&fd);
 			continue;

@@ -32,7 +32,12 @@ struct wanted_end {
 	struct place *place;
 };
 
-/* link's namespace @nsid is not known: its other end, or the link it lies on, is outside. Logs a warning. */
+/*
+ * The network namespace at @path. -ENOTTY: it is none. A device or a FIFO, which an open would wake, is not
+ * opened: images and mount tables may say any path.
+ */
+int netns_open(const char *path);
+/* @l's other end, or the link it lies on, is outside: a warning, if that namespace has no name. */
 int outside_survey(struct net_dump *n, const struct link_info *l);
 int outside_dump(struct net_dump *n, LinkEntry *m, int32_t nsid);
 /* The same of an end on the host that is on no bridge, if there is more to it than the kernel makes itself.

@@ -40,8 +40,7 @@ OutsideEntry *outside_entry_of(const struct rnet *n, const LinkEntry *m)
 	return NULL;
 }
 
-/* Never a device or a FIFO, which an open would wake: the image may say any path. */
-static int open_netns(const char *path)
+int netns_open(const char *path)
 {
 	_cleanup_close_ int at = open(path, O_PATH | O_CLOEXEC), fd = -1;
 	char self[64];
@@ -210,7 +209,7 @@ static int place_open(struct restore *r, const LinkEntry *m, const struct link_e
 	}
 	if (err < 0)
 		return complain(m, err, s.text ?: "somewhere");
-	fd = open_netns(s.path);
+	fd = netns_open(s.path);
 	err = fd < 0 ? fd : place_add(r->net, fd, s.key, s.text, ret);
 	return err < 0 ? complain(m, err, s.text) : 0;
 }

@@ -178,11 +178,6 @@ case_moved() {
 	ip -n "$NS" link set "$host" master nb up
 	join e1 "$NS"
 	ip -n "$NS" link set e1 master nb up
-	away 0
-	named_at "$host" nb
-	named_at e1 nb
-	ip netns exec "$NS" busybox ping -c 1 -W 3 "$ip" > /dev/null || fail "no ping over eth0"
-	rm -rf "$DIR/img"
 	lab_dump "$DIR/img"
 	lab_restore "$DIR/img" --no-lxc-monitor -d --pidfile "$DIR/pid"
 	named_at "$host" nb
@@ -190,7 +185,10 @@ case_moved() {
 	kill -9 "$(cat "$DIR/pid")"
 	wait_for 10 all_free "$host" e1 || fail "ends of a container that was killed are left"
 	lab_restore "$DIR/img" # which removes that one's cgroups
+	away 0
+	named_at "$host" nb
 	named_at e1 nb
+	ip netns exec "$NS" busybox ping -c 1 -W 3 "$ip" > /dev/null || fail "no ping over eth0"
 }
 
 all_free() { # NAME...
