@@ -258,6 +258,7 @@ int mroute_survey(struct net_dump *n);
 int netbpf_survey(struct net_dump *n);
 int xfrm_survey(struct net_dump *n);
 int tcx_survey(struct net_dump *n);
+int encap_survey(struct net_dump *n); /* BPF programs of routes */
 int seg6_dump(struct net_dump *n);
 int seg6_restore(struct rnet *n);
 int vnis_dump(struct net_dump *n);

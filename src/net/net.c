@@ -138,6 +138,8 @@ int net_survey(struct dump *d)
 		if (ret == 0)
 			ret = tcx_survey(&n);
 		if (ret == 0)
+			ret = encap_survey(&n);
+		if (ret == 0)
 			ret = netbpf_survey(&n);
 		if (ret == 0)
 			ret = xtables_survey(&n);

@@ -9,12 +9,15 @@
 /* refuse: a program routes IPv6 multicast (ip6_mr_vif), which is not supported; stop it */
 /* refuse: has 0 IPsec states and 1 policies, which is not supported; ip xfrm state flush */
 /* refuse: link vee has a BPF program (tcx), which is not supported; detach it */
+/* refuse: the route to 10.45.0.0/16 has a BPF program, which is not supported; ip route del */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/lwtunnel.h>
 #include <linux/mroute.h>
 #include <linux/mroute6.h>
 #include <linux/rtnetlink.h>
@@ -29,7 +32,7 @@
 #include "netstate.h"
 
 static const char *const setup[] = {
-	"ip link add va type veth peer name vb",
+	"ip link add va type veth peer name vb && ip link set va up",
 	"ip link add vd type veth peer name vdd",
 	"tc qdisc add dev vd stab overhead 10 tsize 512 linklayer atm root handle 1: htb",
 	"ip link add ve type veth peer name vee",
@@ -59,6 +62,23 @@ static int program(unsigned int type, int verdict)
 	return fd;
 }
 
+static void rtnetlink(const void *request, size_t len)
+{
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+		char more[512];
+	} answer;
+	int nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+	if (send(nl, request, len, 0) != (ssize_t)len ||
+	    recv(nl, &answer, sizeof(answer), 0) < (int)sizeof(answer.e))
+		pfail("rtnetlink");
+	if (answer.e.error)
+		fail("a program cannot be attached: %s", strerror(-answer.e.error));
+	close(nl);
+}
+
 static void attach_xdp(const char *link)
 {
 	struct {
@@ -75,20 +95,49 @@ static void attach_xdp(const char *link)
 		program(BPF_PROG_TYPE_XDP, XDP_PASS),
 		{ 8, IFLA_XDP_FLAGS },
 		XDP_FLAGS_SKB_MODE };
+
+	rtnetlink(&q, sizeof(q));
+	close(q.fd_value);
+}
+
+/* ip route add 10.45.0.0/16 encap bpf out ... dev LINK */
+static void route_by_program(const char *link)
+{
 	struct {
 		struct nlmsghdr h;
-		struct nlmsgerr e;
-		char more[512];
-	} answer;
-	int nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+		struct rtmsg rtm;
+		struct nlattr dst;
+		uint8_t dst_value[4];
+		struct nlattr oif;
+		int oif_value;
+		struct nlattr type;
+		uint16_t type_value[2];
+		struct nlattr encap, out, fd;
+		int fd_value;
+		struct nlattr name;
+		char name_value[4];
+	} q = { { sizeof(q), RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, 1, 0 },
+		{ .rtm_family = AF_INET,
+		  .rtm_dst_len = 16,
+		  .rtm_table = RT_TABLE_MAIN,
+		  .rtm_protocol = RTPROT_STATIC,
+		  .rtm_scope = RT_SCOPE_LINK,
+		  .rtm_type = RTN_UNICAST },
+		{ 8, RTA_DST },
+		{ 10, 45 },
+		{ 8, RTA_OIF },
+		(int)if_nametoindex(link),
+		{ 6, RTA_ENCAP_TYPE },
+		{ LWTUNNEL_ENCAP_BPF },
+		{ 24, RTA_ENCAP | NLA_F_NESTED },
+		{ 20, LWT_BPF_OUT | NLA_F_NESTED },
+		{ 8, LWT_BPF_PROG_FD },
+		program(BPF_PROG_TYPE_LWT_OUT, 0),
+		{ 8, LWT_BPF_PROG_NAME },
+		"ok" };
 
-	if (send(nl, &q, sizeof(q), 0) != sizeof(q) ||
-	    recv(nl, &answer, sizeof(answer), 0) < (int)sizeof(answer.e))
-		pfail("rtnetlink");
-	if (answer.e.error)
-		fail("XDP cannot be attached: %s", strerror(-answer.e.error));
+	rtnetlink(&q, sizeof(q));
 	close(q.fd_value);
-	close(nl);
 }
 
 /* BPF_TCX_EGRESS, newer than the headers of Debian 12. */
@@ -136,6 +185,7 @@ int main(int argc, char **argv)
 	net_setup(setup);
 	attach_xdp("va");
 	attach_tcx("vee");
+	route_by_program("va");
 	route_multicast();
 	test_daemon();
 	test_waitsig();
