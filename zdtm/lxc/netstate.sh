@@ -126,7 +126,7 @@ settled() {
 }
 
 there_and_back() {
-	local pid inner
+	local pid
 	echo '::once:/bin/unshare -n /bin/sleep 100000' >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
 	lab_start
 	pid=$(lxc-info -n "$CT" -p -H)
