@@ -253,9 +253,13 @@ router() {
 	wait_for 10 ping6 || fail "no ping of IPv6 after"
 	rm -rf "$DIR/img"
 	lab_dump "$DIR/img"
-	[ -z "$(ip route show 10.88.1.128/25)" ] || fail "a route is left"
+	wait_for 10 no_route || fail "a route is left"
 	lab_restore "$DIR/img" --veth-pair "eth0=r$LAB@$BR"
-	[ -z "$(ip route show 10.88.1.128/25)" ] || fail "a route by a port of a bridge"
+	no_route || fail "a route by a port of a bridge"
+}
+
+no_route() {
+	[ -z "$(ip route show 10.88.1.128/25)" ]
 }
 
 ping6() {
