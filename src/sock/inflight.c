@@ -11,6 +11,7 @@
 #include "sock/inet.h"
 #include "sock/iter.h"
 #include "sock/sk.h"
+#include "sock/waiting.h"
 
 #define PATIENCE 8 /* attempts */
 #define STATES (1 << TCP_SYN_RECV | 1 << TCP_FIN_WAIT1 | 1 << TCP_CLOSING | 1 << TCP_LAST_ACK)
@@ -40,6 +41,15 @@ static int ask(struct dump *d, int fd, struct in_flight *ret)
 	return sock < 0 ? sock : sk_diag_tcp(sock, STATES, 0, count, ret);
 }
 
+/* Those that are connections for their clients: the listening socket takes care of them. */
+static void leave_deferred(struct dump *d, int fd, struct in_flight *n)
+{
+	unsigned int deferred = MIN(n->opening, deferred_count(fd));
+
+	n->opening -= deferred;
+	d->socks->deferred |= deferred;
+}
+
 int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id)
 {
 	struct in_flight n = { 0 };
@@ -48,6 +58,8 @@ int tcp_in_flight(struct dump *d, const struct file_desc *f, uint32_t ns_id)
 	if (!ns_id || !sk_table(d) || map_get(&d->socks->asked, ns_id))
 		return 0;
 	err = ask(d, f->fd, &n);
+	if (err >= 0 && n.opening && d->opt->tcp_established && !d->opt->tcp_close)
+		leave_deferred(d, f->fd, &n);
 	if (err >= 0)
 		err = map_put(&d->socks->asked, ns_id, d);
 	if (err < 0)

@@ -42,6 +42,7 @@ struct sock_table {
 	struct map diag; /* namespace inode to fd + 1 */
 	uint64_t own_ns; /* of the coordinator */
 	struct map inodes; /* survey: socket inodes the tree holds */
+	bool deferred; /* there are requests whose clients have answered: deferred.c */
 	struct map asked; /* network namespaces whose connections on their way were counted */
 	struct map connecting; /* socket inode to its struct inet_diag_sockid, malloc()ed */
 	struct map md5; /* socket inode to the union sk_addr of its first TCP_MD5SIG key, malloc()ed */

@@ -27,6 +27,7 @@
 #define ULP_MAX 16
 #define MAX_UNREAD (1U << 30)
 #define REFUSAL_MAX 160
+#define PATIENCE 8 /* attempts */
 #define WAITING_REFUSED "%u TCP connections wait to be accepted (%s); pass --tcp-established or --tcp-close"
 
 static bool tcp_match(const struct file_desc *f)
@@ -115,6 +116,12 @@ static int tcp_survey(struct dump *d, const struct file_desc *f)
 	return reuse_survey(d, f);
 }
 
+/* TCP_DEFER_ACCEPT may keep connections back. */
+static bool has_deferred(const struct dump *d, const struct file_desc *f)
+{
+	return d->socks && d->socks->deferred && sk_int(f->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT) > 0;
+}
+
 static int dump_listening(struct dump *d, const struct file_desc *f, const struct tcp_info *info, TcpEntry *t)
 {
 	int err;
@@ -122,7 +129,7 @@ static int dump_listening(struct dump *d, const struct file_desc *f, const struc
 	t->listening = true;
 	t->has_backlog = true;
 	t->backlog = info->tcpi_sacked;
-	if (!info->tcpi_unacked)
+	if (!info->tcpi_unacked && !has_deferred(d, f))
 		return 0;
 	if (d->opt->skip_in_flight || d->opt->tcp_close) {
 		log_warn("%s: %u connections that wait to be accepted are given up (%s)", file_desc_name(f),
@@ -133,6 +140,11 @@ static int dump_listening(struct dump *d, const struct file_desc *f, const struc
 		log_error("%s: " WAITING_REFUSED, file_desc_name(f), info->tcpi_unacked,
 			  waiting_peers(d, f->fd));
 		return -EOPNOTSUPP;
+	}
+	if (d->socks && d->socks->deferred && info->tcpi_unacked > info->tcpi_sacked &&
+	    d->attempt < PATIENCE) {
+		log_info("%s: more connections than its queue takes", file_desc_name(f));
+		return -EAGAIN;
 	}
 	err = waiting_note(d, f, t->sock);
 	if (err == -EBUSY)

@@ -11,6 +11,8 @@
 /* Registers that calls leave alone. */
 enum { CTX = BPF_REG_6, SEQ = BPF_REG_7, COMMON = BPF_REG_8, SOCK = BPF_REG_9 };
 
+#define REQUEST 12 /* TCP_NEW_SYN_RECV of net/tcp_states.h */
+
 struct field {
 	const char *path; /* members, separated by dots */
 	uint8_t size; /* of one load */
@@ -61,6 +63,15 @@ static const struct field full_fields[] = {
 	FIELD("rx_opt.sack_ok", sack_ok),
 	FIELD("rx_opt.snd_wscale", snd_wscale),
 	FIELD("rx_opt.rcv_wscale", rcv_wscale),
+};
+
+/* include/linux/tcp.h, net/inet_sock.h: what is to become a connection */
+static const struct field request_fields[] = {
+	FIELD("snt_isn", snd_next),	     FIELD("rcv_nxt", rcv_next),
+	FIELD("ts_off", ts_offset),	     FIELD("req.req.ts_recent", ts_recent),
+	FIELD("req.req.mss", mss),	     FIELD("req.wscale_ok", wscale_ok),
+	FIELD("req.sack_ok", sack_ok),	     FIELD("req.snd_wscale", snd_wscale),
+	FIELD("req.rcv_wscale", rcv_wscale), FIELD("req.acked", acked),
 };
 
 /* A bit field lies in one byte, or it is not what we know. */
@@ -118,6 +129,13 @@ static void emit_timewait(struct iter_prog *p)
 	emit_write(p);
 }
 
+static void emit_request(struct iter_prog *p)
+{
+	emit_cast(p, BPF_FUNC_skc_to_tcp_request_sock);
+	emit_fields(p, "tcp_request_sock", request_fields, ARRAY_SIZE(request_fields), SOCK);
+	emit_write(p);
+}
+
 /* Those that a descriptor reaches have a struct socket. */
 static void emit_full(struct iter_prog *p)
 {
@@ -153,6 +171,9 @@ static void assemble(struct iter_prog *p, int map)
 	iter_ldx(p, 1, BPF_REG_1, BPF_REG_10, RECORD + (int)offsetof(struct tcp_iter_sock, state));
 	jump = iter_jump(p, BPF_JNE, BPF_REG_1, TCP_TIME_WAIT);
 	emit_timewait(p);
+	iter_land(p, jump);
+	jump = iter_jump(p, BPF_JNE, BPF_REG_1, REQUEST);
+	emit_request(p);
 	iter_land(p, jump);
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		jumps[i] = iter_jump(p, BPF_JEQ, BPF_REG_1, states[i]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the kernel knows of TCP connections that no descriptor reaches (TIME-WAIT, orphans that are still
- * closing, those that wait to be accepted), which sock_diag(7) does not tell: their sequence numbers. Read by
- * a BPF iterator, Documentation/bpf/bpf_iterators.rst; where its fields lie is asked of the kernel's type
- * information.
+ * closing, those that wait to be accepted, requests), which sock_diag(7) does not tell: their sequence
+ * numbers. Read by a BPF iterator, Documentation/bpf/bpf_iterators.rst; where its fields lie is asked of the
+ * kernel's type information.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ struct tcp_iter_sock {
 	uint8_t state, substate; /* substate, of TIME-WAIT: or FIN-WAIT-2 */
 	uint8_t reuse, reuseport;
 	uint8_t wscale_ok, sack_ok, snd_wscale, rcv_wscale;
-	uint8_t pad[4];
+	uint8_t acked; /* a request: its client has answered */
+	uint8_t pad[3];
 };
 
 /*
@@ -30,3 +31,5 @@ struct tcp_iter_sock {
 int tcp_iter(int netns_fd, int (*fn)(void *arg, const struct tcp_iter_sock *s), void *arg);
 /* One of its addresses, allocated; 0 or -ENOMEM. tcp_orphan.c */
 int tcp_iter_addr(const struct tcp_iter_sock *s, bool local, ProtobufCBinaryData *ret);
+/* What the kernel's timestamps of TCP are made of, now, in ms. */
+uint32_t tcp_clock(void);

@@ -66,7 +66,7 @@ int tcp_iter_addr(const struct tcp_iter_sock *s, bool local, ProtobufCBinaryData
 }
 
 /* net/ipv4/tcp.c counts milliseconds of the monotonic clock. */
-static uint32_t tcp_clock(void)
+uint32_t tcp_clock(void)
 {
 	struct timespec t;
 

@@ -178,6 +178,8 @@ int waiting_note(struct dump *d, const struct file_desc *f, const SockEntry *s)
 		if (!w->sockets[w->n_sockets - 1].group)
 			return log_oom();
 	}
+	if (d->socks->deferred && s->net_ns_id)
+		return deferred_note(w, f);
 	return s->net_ns_id ? 0 : list_peers(d, f->fd, WAITING, lock_peer, d);
 }
 
@@ -194,6 +196,9 @@ void waiting_done(struct sock_table *t)
 	if (!w)
 		return;
 	return_waiting(t);
+	for (size_t i = 0; i < w->n_deferred; i++)
+		tcp_waiting_entry__free_unpacked(w->deferred[i], NULL);
+	free(w->deferred);
 	for (size_t i = 0; i < w->n_spaces; i++)
 		reqsk_close(w->spaces[i].q);
 	for (size_t i = 0; i < w->n_sockets; i++)
@@ -244,6 +249,8 @@ int sock_take_waiting(struct dump *d)
 	if (err < 0)
 		return err;
 	err = write_all_of(w->usher, out);
+	for (size_t i = 0; err >= 0 && i < w->n_deferred; i++)
+		err = image_file_write(out, &w->deferred[i]->base);
 	end = image_file_close(out);
 	return err < 0 ? err : end;
 }

@@ -23,6 +23,8 @@ struct waiting {
 	} * spaces;
 	size_t n_spaces;
 	struct usher *usher;
+	TcpWaitingEntry **deferred; /* deferred.c */
+	size_t n_deferred;
 };
 
 /*
@@ -49,3 +51,10 @@ int usher_start(const struct dump *d, const struct waiting *w, const int *keep, 
 int usher_next(struct usher *u, TcpWaitingEntry **ret);
 /* Everything back (@back), or closed silently. It has ended then; frees. */
 int usher_end(struct usher *u, bool back);
+
+/*
+ * deferred.c: requests whose client has answered, that are connections for it. How many the namespace of the
+ * socket @ns_sock has; and those at the listening socket @f into w->deferred.
+ */
+size_t deferred_count(int ns_sock);
+int deferred_note(struct waiting *w, const struct file_desc *f);
