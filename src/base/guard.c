@@ -36,7 +36,8 @@ static _Noreturn void guard_main(int pipe, void (*act)(void *arg), void *arg, co
 	setsid();
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_IGN);
-	close_others(pipe, fds, n_fds);
+	if (fds)
+		close_others(pipe, fds, n_fds);
 	do
 		n = read(pipe, &byte, 1);
 	while (n < 0 && errno == EINTR);

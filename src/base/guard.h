@@ -15,7 +15,7 @@ struct guard {
 
 /*
  * Fork it. When we are gone without guard_dismiss() it calls act(arg), with what both were at the fork; of
- * all descriptors it keeps the @n of @fds.
+ * all descriptors it keeps the @n of @fds; NULL: all.
  */
 int guard_start(struct guard *g, void (*act)(void *arg), void *arg, const int *fds, size_t n);
 /* It is no longer needed: let it end, and reap it. */

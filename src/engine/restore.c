@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/guard.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/procfs.h"
@@ -38,6 +39,7 @@ struct restoring {
 	const struct options *opt;
 	struct restore r;
 	struct netlock *lock;
+	struct guard guard; /* see guard_silence() */
 	bool pidfile_made;
 	double begin_ms, end_ms;
 };
@@ -141,12 +143,34 @@ static void kill_all(struct restore *r)
 		;
 }
 
+/*
+ * Sockets are about to leave repair mode: from now on their end would be heard of. Should we be killed, a
+ * child ends what there is before it leaves, and the network lock, of which it has a copy, with it: the image
+ * can be restored once more.
+ */
+static void end_silently(void *arg)
+{
+	struct restoring *c = arg;
+
+	kill_all(&c->r);
+	(void)net_undo(&c->r);
+	(void)cgroup_undo(&c->r);
+}
+
+static int guard_silence(struct restoring *c)
+{
+	int ret = guard_start(&c->guard, end_silently, c, NULL, 0);
+
+	return ret < 0 ? log_errno(ret, "a child that guards the restore") : 0;
+}
+
 static void undo_root(void *ctx)
 {
 	struct restoring *c = ctx;
 
 	kill_all(&c->r);
 	(void)net_undo(&c->r);
+	guard_dismiss(&c->guard);
 	net_unlock(c->lock);
 	c->lock = NULL;
 	(void)cgroup_undo(&c->r);
@@ -328,8 +352,10 @@ static int stage_become(void *ctx)
 {
 	struct restoring *c = ctx;
 	struct restore *r = &c->r;
-	int ret = sock_restore_waiting(r);
+	int ret = guard_silence(c);
 
+	if (ret >= 0)
+		ret = sock_restore_waiting(r);
 	if (ret >= 0)
 		ret = files_finish(r);
 	if (ret >= 0)
@@ -395,12 +421,14 @@ static int stage_release(void *ctx)
 {
 	struct restoring *c = ctx;
 
+	(void)net_unhold(&c->r); /* the network is locked still */
+	tree_survive(&c->r);
+	guard_dismiss(&c->guard); /* there is no way back from here */
 	if (c->r.tasks[0].msg->ns_ids[NS_NET])
 		(void)run_scripts(c, "network-unlock", true);
 	net_unlock(c->lock);
 	c->lock = NULL;
 	sock_forget_own_news(&c->r);
-	(void)net_unhold(&c->r);
 	sock_connect(&c->r);
 	(void)run_scripts(c, "pre-resume", false);
 	if (c->opt->shell_job && getpgid(c->r.tasks[0].pid) == c->r.tasks[0].pid)

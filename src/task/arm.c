@@ -128,12 +128,15 @@ int tree_arm(struct restore *r)
 	return ret;
 }
 
-/*
- * No thread dies with us any more. The root is the last: until then its death takes its pid namespace
- * along, so that a kill of ours never leaves half a tree.
- */
-static void survive(struct restore *r)
+void tree_survive(struct restore *r)
 {
+	for (size_t i = 0; i < r->n_tasks; i++) {
+		const struct rtask *t = &r->tasks[i];
+
+		if (t->hand && t->msg->state == 1)
+			sys_pidfd_send_signal(t->pidfd, t->msg->stop_signal ? t->msg->stop_signal : SIGSTOP);
+	}
+	/* the root is the last: until then its death takes its pid namespace along, never half a tree */
 	for (size_t i = r->n_tasks; i-- > 0;)
 		for (size_t k = r->tasks[i].hand ? r->tasks[i].n_threads : 0; k-- > 0;)
 			ptrace(PTRACE_SETOPTIONS, r->tasks[i].threads[k].tid, 0, 0);
@@ -141,14 +144,11 @@ static void survive(struct restore *r)
 
 int tree_resume(struct restore *r)
 {
-	survive(r);
 	for (size_t i = 0; i < r->n_tasks; i++) {
 		struct rtask *t = &r->tasks[i];
 
 		if (!t->hand)
 			continue;
-		if (t->msg->state == 1)
-			sys_pidfd_send_signal(t->pidfd, t->msg->stop_signal ? t->msg->stop_signal : SIGSTOP);
 		for (size_t k = 0; k < t->n_threads; k++)
 			if (ptrace(PTRACE_DETACH, t->threads[k].tid, 0, 0) < 0)
 				log_errno(-errno, "pid %d thread %d: detach", t->msg->pid, t->threads[k].tid);

@@ -56,6 +56,11 @@ int task_become(struct restore *r, struct rtask *t);
 int tree_seize(struct restore *r);
 /* Filters; then registers by ptrace, arena unmapped; all threads are stopped, ready to go. */
 int tree_arm(struct restore *r);
+/*
+ * No thread dies with us any more: from now on they run should we die. Those that were stopped have their
+ * signal.
+ */
+void tree_survive(struct restore *r);
 /* Detach: they run. */
 int tree_resume(struct restore *r);
 void tree_restore_done(struct restore *r);

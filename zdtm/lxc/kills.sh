@@ -20,8 +20,18 @@ begin() { # serve|hold: what netpeer is to do
 	wait_for 5 bash -c ": < /dev/tcp/$NET.2/$PORT" || fail "nothing listens in the container"
 }
 
-kills() { # CASE
-	python3 "$LAB_TOP/zdtm/lxc/kills.py" "$1" "$CT" "$NET.2" "$PORT" "$DIR" || exit 1
+kills() { # CASE [STEP]: at each STEP-th point; KILLS_STEP=1 KILLS_FROM=1 for all of them
+	KILLS_STEP=${KILLS_STEP:-${2:-1}} python3 "$LAB_TOP/zdtm/lxc/kills.py" "$1" "$CT" "$NET.2" "$PORT" "$DIR" || exit 1
+}
+
+case_dump() {
+	begin serve
+	kills dump 13
+}
+
+case_dump_waiting() {
+	begin hold
+	HELD=1 kills dump 13
 }
 
 case_end() {
@@ -43,7 +53,7 @@ own_down() {
 
 case_restore() {
 	begin serve
-	kills restore
+	kills restore 9
 }
 
 lab_main "$@"
