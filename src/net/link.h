@@ -166,7 +166,8 @@ int links_plan(struct restore *r, struct rnet *n);
 int links_make(struct restore *r, struct rnet *n);
 int links_up(struct rnet *n);
 int links_down(struct rtnl *rt); /* all but loopback */
-int links_remove(struct rtnl *rt); /* after that those that are software */
+/* After that those that are software; not those that --external netdev[] moved in: they are given back. */
+int links_remove(struct rtnl *rt, const struct options *o);
 /* The links by the age of the kernel's IPv6 route @prefix/@len of each; malloc()ed, NULL without memory. */
 const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len);
 /* IPv6 address generation and token, by netlink. */

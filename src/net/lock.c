@@ -90,11 +90,11 @@ int rnet_lock(struct restore *r, struct rnet *n)
 
 static void take_down(void *arg)
 {
-	struct net_store *s = arg;
+	const struct restore *r = arg;
 
-	for (size_t i = 0; i < s->n_nets; i++)
-		if (s->nets[i].rt.fd >= 0)
-			(void)links_remove(&s->nets[i].rt);
+	for (size_t i = 0; i < r->net->n_nets; i++)
+		if (r->net->nets[i].rt.fd >= 0)
+			(void)links_remove(&r->net->nets[i].rt, r->opt);
 }
 
 /*
@@ -102,8 +102,9 @@ static void take_down(void *arg)
  * go with us. So a child has copies of the locks and gives them up when nothing gets out any more. It removes
  * the links too: connections whose end nobody takes note of keep the namespace for some minutes.
  */
-static int guard_locks(struct net_store *s, struct netlock *l)
+static int guard_locks(struct restore *r, struct netlock *l)
 {
+	const struct net_store *s = r->net;
 	_cleanup_free_ int *keep = calloc(2 * s->n_nets + 1, sizeof(*keep));
 	size_t n = 0;
 
@@ -115,7 +116,7 @@ static int guard_locks(struct net_store *s, struct netlock *l)
 		keep[n++] = netlock_fd(s->nets[i].lock);
 		keep[n++] = s->nets[i].rt.fd;
 	}
-	return n ? guard_start(&l->guard, take_down, s, keep, n) : 0;
+	return n ? guard_start(&l->guard, take_down, r, keep, n) : 0;
 }
 
 int net_lock_restore(struct restore *r, struct netlock **ret)
@@ -140,7 +141,7 @@ int net_lock_restore(struct restore *r, struct netlock **ret)
 			err = rnet_lock(r, n);
 	}
 	if (err == 0) {
-		err = guard_locks(r->net, l);
+		err = guard_locks(r, l);
 		if (err < 0)
 			(void)log_errno(err, "a child that watches over the network lock");
 	}

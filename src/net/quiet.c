@@ -37,7 +37,8 @@ bool rtnl_is_our_own(const struct rtnl *rt)
 	       getsockopt(rt->fd, SOL_SOCKET, SO_NETNS_COOKIE, &theirs, &len) < 0 || ours == theirs;
 }
 
-static int each_link(struct rtnl *rt, int (*fn)(struct rtnl *rt, const struct link_info *l))
+static int each_link(struct rtnl *rt, const struct options *o,
+		     int (*fn)(struct rtnl *rt, const struct link_info *l))
 {
 	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
 	int ret = rtnl_is_our_own(rt) ? -EXDEV : 0;
@@ -49,7 +50,7 @@ static int each_link(struct rtnl *rt, int (*fn)(struct rtnl *rt, const struct li
 		struct link_info l;
 
 		ret = link_parse(m.v[i], &l);
-		if (ret >= 0)
+		if (ret >= 0 && !(o && options_external(o, "netdev", l.name)))
 			ret = fn(rt, &l);
 	}
 	return ret;
@@ -57,7 +58,7 @@ static int each_link(struct rtnl *rt, int (*fn)(struct rtnl *rt, const struct li
 
 int links_down(struct rtnl *rt)
 {
-	return each_link(rt, link_down);
+	return each_link(rt, NULL, link_down);
 }
 
 /* Another may have taken it along; devices of the hardware go back by themselves. */
@@ -73,11 +74,11 @@ static int link_remove(struct rtnl *rt, const struct link_info *l)
 	return 0;
 }
 
-int links_remove(struct rtnl *rt)
+int links_remove(struct rtnl *rt, const struct options *o)
 {
 	int ret = links_down(rt);
 
-	return ret < 0 ? ret : each_link(rt, link_remove);
+	return ret < 0 ? ret : each_link(rt, o, link_remove);
 }
 
 /* Does any process live in the network namespace @ino? Zombies are in none. */
