@@ -215,6 +215,8 @@ static int put_attrs(struct strbuf *s, const struct nft_kind *k, const struct nl
 	int ret = 0;
 
 	for (unsigned int i = 1; i <= ATTR_MAX && ret == 0; i++) {
+		const size_t at = s->len;
+
 		if (!tb[i] || !(k->keep & BIT(i)))
 			continue;
 		if (k->new == NFT_MSG_NEWTABLE && i == NFTA_TABLE_FLAGS)
@@ -222,6 +224,8 @@ static int put_attrs(struct strbuf *s, const struct nft_kind *k, const struct nl
 		else
 			ret = put_attr(s, tb[i]->nla_type, mnl_attr_get_payload(tb[i]),
 				       mnl_attr_get_payload_len(tb[i]));
+		if (ret == 0 && k->new == NFT_MSG_NEWRULE && i == NFTA_RULE_EXPRESSIONS)
+			nft_exthdr_mend((struct nlattr *)(s->buf + at));
 	}
 	if (ret == 0 && k->new == NFT_MSG_NEWSET) /* asked for; names are what counts */
 		ret = put_attr(s, NFTA_SET_ID, &id, 4);

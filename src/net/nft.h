@@ -11,3 +11,6 @@ struct nft_compat {
 
 /* True if the rule with these NFTA_RULE_EXPRESSIONS needs one. Reads within the attribute only. */
 bool nft_compat_find(const struct nlattr *expressions, struct nft_compat *ret);
+
+/* Of a rule's NFTA_RULE_EXPRESSIONS: attributes that the kernel shows and does not take are passed over. */
+void nft_exthdr_mend(struct nlattr *expressions);
