@@ -17,9 +17,15 @@ static char result_path[PATH_MAX];
 static int ready_fd = -1;
 static volatile sig_atomic_t told;
 
+/*
+ * Right after a stop the first thread is not back in its sigsuspend(2) yet, and has the signal blocked: then
+ * another one takes it, and the first would sleep for ever.
+ */
 static void on_term(int sig)
 {
 	told = 1;
+	if (gettid() != getpid())
+		tgkill(getpid(), getpid(), sig);
 }
 
 /* The first verdict stays: a child's failure is not covered by its parent's success. */
