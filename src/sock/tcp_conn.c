@@ -13,6 +13,7 @@
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -213,6 +214,23 @@ int tcp_conn_read(int fd, TcpConnEntry *c)
 	return err;
 }
 
+/* What the peer of a half-closed connection has said is said again by the loopback device. */
+static int check_loopback(const struct file_desc *f, const TcpEntry *t)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	uint32_t state = t->conn->state;
+
+	if (!fin_received(state) && state != TCP_FIN_WAIT2)
+		return 0;
+	if (ioctl(f->fd, SIOCGIFFLAGS, &ifr) < 0 || ifr.ifr_flags & IFF_UP)
+		return 0;
+	log_error(
+		"%s: half-closed TCP connection with %s, which cannot be restored without a loopback device; "
+		"set lo up in its network",
+		file_desc_name(f), sk_addr_text(t->remote.data, t->remote.len));
+	return -EAGAIN;
+}
+
 int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 {
 	int reuse = sk_int(f->fd, SOL_SOCKET, SO_REUSEADDR), err, left;
@@ -234,6 +252,8 @@ int tcp_conn_dump(struct dump *d, const struct file_desc *f, TcpEntry *t)
 		return log_errno(left, "%s: leave TCP repair mode", file_desc_name(f));
 	if (err == 0)
 		err = read_shutdown(d, f, t);
+	if (err == 0)
+		err = check_loopback(f, t);
 	if (err == 0)
 		err = note_held(d, f->fd, reuse);
 	return err < 0 && err != -EAGAIN ? log_errno(err, "%s: read the TCP connection", file_desc_name(f))

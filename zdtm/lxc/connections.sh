@@ -549,7 +549,64 @@ case_strict_filter() {
 	peer_ok watch
 }
 
-# The same by the legacy iptables.
+# As containers in a container have it: a server in a network of its own, reached by a translated address.
+case_nat() {
+	local inner
+	lab_create
+	cp "$NETPEER" "/var/lib/lxc/$CT/rootfs/netpeer"
+	echo "::once:/bin/unshare -n /netpeer serve $PORT" >> "/var/lib/lxc/$CT/rootfs/etc/inittab"
+	lab_start
+	IP=$(lab_ip)
+	watch_bridge
+	wait_for 5 inner_server || fail "no server in a network of its own"
+	inner=$(inner_server)
+	in_net ip link add in0 type veth peer name in1 netns "$inner"
+	in_net ip addr add 10.50.0.1/24 dev in0
+	in_net ip link set in0 up
+	nsenter -n -t "$inner" ip addr add 10.50.0.2/24 dev in1
+	nsenter -n -t "$inner" ip link set in1 up
+	nsenter -n -t "$inner" ip route add default via 10.50.0.1
+	in_net sysctl -qw net.ipv4.ip_forward=1
+	in_net nft -f - <<-END || skip "no nft"
+		table ip nat {
+			chain pre { type nat hook prerouting priority dstnat; tcp dport 1099 dnat to 10.50.0.2:$PORT; }
+			chain post { type nat hook postrouting priority srcnat; oifname { in0, eth0 } masquerade; }
+		}
+		table inet f {
+			chain through {
+				type filter hook forward priority 0; policy drop;
+				ct state invalid drop
+				ct state established accept
+				ct status dnat accept
+			}
+		}
+	END
+	peer stream s "$IP" 1099
+	peer closed-by-it it "$IP" 1099
+	peer closed-by-us us "$IP" 1099
+	peer idle i "$IP" 1099 5
+	for p in s it us i; do peer_moves $p; done
+	"$CTCR" dump --ct "$CT" -D "$DIR/bad" > "$DIR/bad.out" 2>&1 && fail "dumped without a loopback device"
+	grep -q "half-closed TCP connection with .*set lo up" "$DIR/bad.out" || fail "not told why: $(cat "$DIR/bad.out")"
+	nsenter -n -t "$inner" ip link set lo up
+	for t in 0 1; do
+		away $t
+		peer_moves s
+		peer_moves i
+	done
+	peer_ok s it us i watch
+}
+
+inner_server() { # its pid; what it was before it had its own network is no answer
+	local init p
+	init=$(lxc-info -n "$CT" -p -H)
+	for p in $(pgrep -f -x "/netpeer serve $PORT" -P "$init"); do
+		[ "$(readlink "/proc/$p/ns/net")" = "$(readlink "/proc/$init/ns/net")" ] || { echo "$p"; return; }
+	done
+	return 1
+}
+
+# The same as own_filter by the legacy iptables.
 case_own_filter_legacy() {
 	local before f
 	ip -6 addr add "fd89:$net::1/64" dev "$BR" nodad
