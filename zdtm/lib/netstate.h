@@ -27,16 +27,23 @@ static inline void net_setup(const char *const *commands)
 	}
 }
 
-/* Wait until duplicate address detection is over, in the namespace where @in ("nsenter ... ") leads. */
+/*
+ * Wait until links have noticed their carriers and duplicate address detection is over, in the namespace
+ * where
+ * @in ("nsenter ... ") leads.
+ */
 static inline void net_settle(const char *in)
 {
 	char command[256];
 	int tries = 0;
 
-	snprintf(command, sizeof(command), "[ -z \"$(%sip -o -6 addr show tentative -dadfailed)\" ]", in);
+	snprintf(command, sizeof(command),
+		 "! %sip -o link | grep -q 'LOWER_UP.* state [A-Z]*DOWN ' && "
+		 "[ -z \"$(%sip -o -6 addr show tentative -dadfailed)\" ]",
+		 in, in);
 	while (system(command))
 		if (++tries == 1000)
-			fail("addresses stay tentative");
+			fail("links and addresses do not come to rest");
 		else
 			usleep(10000);
 }
