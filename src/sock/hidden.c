@@ -79,20 +79,14 @@ static void write_array(struct iter_prog *p, int map, int base, int off, int n, 
 /* SOCK: the struct socket; CTX: the struct file. Those of other things end here. */
 static void find_socket(struct iter_prog *p)
 {
-	int jump;
-
 	iter_move(p, CTX, BPF_REG_1);
 	iter_pointer(p, "bpf_iter__task_file", "meta", BPF_REG_1, CTX);
 	iter_pointer(p, "bpf_iter_meta", "seq", SEQ, BPF_REG_1);
 	iter_pointer(p, "bpf_iter__task_file", "file", CTX, CTX);
-	jump = iter_jump(p, BPF_JNE, CTX, 0);
-	iter_exit(p);
-	iter_land(p, jump);
+	iter_need(p, CTX);
 	iter_move(p, BPF_REG_1, CTX);
 	iter_call(p, BPF_FUNC_sock_from_file);
-	jump = iter_jump(p, BPF_JNE, BPF_REG_0, 0);
-	iter_exit(p);
-	iter_land(p, jump);
+	iter_need(p, BPF_REG_0);
 	iter_move(p, SOCK, BPF_REG_0);
 }
 

@@ -100,6 +100,14 @@ void iter_exit(struct iter_prog *p)
 	emit(p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });
 }
 
+void iter_need(struct iter_prog *p, int reg)
+{
+	int jump = iter_jump(p, BPF_JNE, reg, 0);
+
+	iter_exit(p);
+	iter_land(p, jump);
+}
+
 static int size_code(size_t size)
 {
 	return size == 1 ? BPF_B : size == 2 ? BPF_H : size == 4 ? BPF_W : BPF_DW;

@@ -45,6 +45,8 @@ void iter_pointer(struct iter_prog *p, const char *type, const char *path, int d
 /* A jump if @reg is (BPF_JEQ), is not (BPF_JNE) ... @imm; to where iter_land() is called later. */
 int iter_jump(struct iter_prog *p, int op, int reg, int32_t imm);
 void iter_land(struct iter_prog *p, int jump);
+/* The program ends here if @reg is 0. */
+void iter_need(struct iter_prog *p, int reg);
 
 /*
  * Load the program that @assemble makes for the iterator @hook ("bpf_iter_tcp"): a descriptor.

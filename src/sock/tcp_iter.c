@@ -112,13 +112,9 @@ static void emit_write(struct iter_prog *p)
 /* SOCK: the socket as what it is. */
 static void emit_cast(struct iter_prog *p, int function)
 {
-	int jump;
-
 	iter_move(p, BPF_REG_1, COMMON);
 	iter_call(p, function);
-	jump = iter_jump(p, BPF_JNE, BPF_REG_0, 0);
-	iter_exit(p);
-	iter_land(p, jump);
+	iter_need(p, BPF_REG_0);
 	iter_move(p, SOCK, BPF_REG_0);
 }
 
@@ -159,9 +155,7 @@ static void assemble(struct iter_prog *p, int map)
 	_Static_assert(sizeof(struct tcp_iter_sock) % 8 == 0, "written as words");
 	iter_move(p, CTX, BPF_REG_1);
 	iter_pointer(p, "bpf_iter__tcp", "sk_common", COMMON, CTX);
-	jump = iter_jump(p, BPF_JNE, COMMON, 0);
-	iter_exit(p);
-	iter_land(p, jump);
+	iter_need(p, COMMON);
 	iter_pointer(p, "bpf_iter__tcp", "meta", BPF_REG_1, CTX);
 	iter_pointer(p, "bpf_iter_meta", "seq", SEQ, BPF_REG_1);
 	iter_alu(p, BPF_MOV, BPF_REG_1, 0);

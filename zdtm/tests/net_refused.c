@@ -29,6 +29,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "bpf.h"
 #include "netstate.h"
 
 static const char *const setup[] = {
@@ -45,22 +46,6 @@ static const char *const setup[] = {
 	"tunnel",
 	NULL,
 };
-
-/* One that lets everything pass, whatever its type: XDP_PASS, TC_ACT_UNSPEC. */
-static int program(unsigned int type, int verdict)
-{
-	const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = verdict },
-					 { .code = BPF_JMP | BPF_EXIT } };
-	union bpf_attr attr = { .prog_type = type,
-				.insn_cnt = 2,
-				.insns = (unsigned long)code,
-				.license = (unsigned long)"GPL" };
-	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-
-	if (fd < 0)
-		pfail("BPF_PROG_LOAD");
-	return fd;
-}
 
 static void rtnetlink(const void *request, size_t len)
 {
@@ -92,7 +77,7 @@ static void attach_xdp(const char *link)
 		{ .ifi_index = if_nametoindex(link) },
 		{ 20, IFLA_XDP | NLA_F_NESTED },
 		{ 8, IFLA_XDP_FD },
-		program(BPF_PROG_TYPE_XDP, XDP_PASS),
+		bpf_program(BPF_PROG_TYPE_XDP, XDP_PASS),
 		{ 8, IFLA_XDP_FLAGS },
 		XDP_FLAGS_SKB_MODE };
 
@@ -132,7 +117,7 @@ static void route_by_program(const char *link)
 		{ 24, RTA_ENCAP | NLA_F_NESTED },
 		{ 20, LWT_BPF_OUT | NLA_F_NESTED },
 		{ 8, LWT_BPF_PROG_FD },
-		program(BPF_PROG_TYPE_LWT_OUT, 0),
+		bpf_program(BPF_PROG_TYPE_LWT_OUT, 0),
 		{ 8, LWT_BPF_PROG_NAME },
 		"ok" };
 
@@ -144,7 +129,7 @@ static void route_by_program(const char *link)
 static void attach_tcx(const char *link)
 {
 	union bpf_attr attr = { .target_fd = if_nametoindex(link),
-				.attach_bpf_fd = program(BPF_PROG_TYPE_SCHED_CLS, -1),
+				.attach_bpf_fd = bpf_program(BPF_PROG_TYPE_SCHED_CLS, -1),
 				.attach_type = 47 };
 
 	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)))

@@ -5,27 +5,11 @@
 /* refuse: chooses in its group of SO_REUSEPORT, and cannot be read back; detach it */
 /* refuse: has a BPF program (flow dissector, id */
 /* refuse: a BPF program chooses in its group of packet sockets (PACKET_FANOUT_DATA) */
+#include "bpf.h"
 #include "sockets.h"
 
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <sys/syscall.h>
-
-static int load(int type)
-{
-	const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K },
-					 { .code = BPF_JMP | BPF_EXIT } };
-	union bpf_attr attr = { .prog_type = type,
-				.insn_cnt = 2,
-				.insns = (unsigned long)code,
-				.license = (unsigned long)"GPL" };
-	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-
-	if (fd < 0)
-		pfail("BPF_PROG_LOAD");
-	return fd;
-}
 
 static void join_fanout(void)
 {
@@ -51,11 +35,11 @@ int main(int argc, char **argv)
 	xbind_loopback(u, AF_INET);
 	xbind_loopback(l, AF_INET);
 	xlisten(l, 3);
-	prog = load(BPF_PROG_TYPE_SOCKET_FILTER);
+	prog = bpf_program(BPF_PROG_TYPE_SOCKET_FILTER, 0);
 	set_int(l, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog);
 	set_int(u, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog);
 	close(prog);
-	prog = load(BPF_PROG_TYPE_FLOW_DISSECTOR);
+	prog = bpf_program(BPF_PROG_TYPE_FLOW_DISSECTOR, 0);
 	attr.attach_bpf_fd = prog;
 	attr.attach_type = BPF_FLOW_DISSECTOR;
 	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)))

@@ -7,10 +7,7 @@
  * fewer than the unit of the window: its window updates bear a number beyond the closed window, and Linux
  * takes none of those (since 6.17). When one side reads, data flow to it all the same, the other not reading.
  */
-#include <linux/tcp.h>
-
-#define _NETINET_TCP_H /* that of the C library lacks tcpi_snd_wnd */
-#include "sockets.h"
+#include "repair.h"
 
 #define FIRST 20000
 #define REST 50
@@ -26,18 +23,6 @@ static struct tcp_info info_of(int fd)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		pfail("TCP_INFO");
 	return info;
-}
-
-static unsigned int receive_window(int fd)
-{
-	struct tcp_repair_window w;
-	socklen_t len = sizeof(w);
-
-	set_int(fd, IPPROTO_TCP, TCP_REPAIR, 1);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, &len))
-		pfail("TCP_REPAIR_WINDOW");
-	set_int(fd, IPPROTO_TCP, TCP_REPAIR, -1);
-	return w.rcv_wnd;
 }
 
 /* What was sent has been acknowledged, or refused: then the window that came with the refusal is closed. */
@@ -87,7 +72,7 @@ int main(int argc, char **argv)
 		usleep(1000);
 	sent = fill(server);
 	set_int(server, SOL_SOCKET, SO_RCVBUF, 1);
-	for (unread = FIRST; receive_window(server); unread += REST) {
+	for (unread = FIRST; windows_of(server).rcv_wnd; unread += REST) {
 		if (send(client, data, REST, 0) != REST)
 			pfail("send");
 		wait_delivered(client);

@@ -6,27 +6,12 @@
  * A connection without window scaling: the window it promises is still what its peer takes it for, not a
  * part of it.
  */
-#include <linux/tcp.h>
-
-#define _NETINET_TCP_H /* that of the C library lacks the window of repair mode */
-#include "sockets.h"
+#include "repair.h"
 
 #include "netstate.h"
 
 static const char *const setup[] = { "ip link set lo up", "echo 0 > /proc/sys/net/ipv4/tcp_window_scaling",
 				     NULL };
-
-static unsigned int window_of_peer(int fd)
-{
-	struct tcp_repair_window w;
-	socklen_t len = sizeof(w);
-
-	set_int(fd, IPPROTO_TCP, TCP_REPAIR, 1);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, &len))
-		pfail("TCP_REPAIR_WINDOW");
-	set_int(fd, IPPROTO_TCP, TCP_REPAIR, -1);
-	return w.snd_wnd;
-}
 
 int main(int argc, char **argv)
 {
@@ -48,7 +33,7 @@ int main(int argc, char **argv)
 		expect_recv(server[i], "before");
 		xsend(server[i], "before");
 		expect_recv(client[i], "before");
-		before[i] = window_of_peer(client[i]);
+		before[i] = windows_of(client[i]).snd_wnd;
 	}
 	file_put("/proc/sys/net/ipv4/tcp_window_scaling", "1");
 	test_daemon();
@@ -58,10 +43,10 @@ int main(int argc, char **argv)
 		expect_recv(server[i], "after");
 		xsend(server[i], "after");
 		expect_recv(client[i], "after");
-		test_msg("window %u, was %u, mss %d\n", window_of_peer(client[i]), before[i],
+		test_msg("window %u, was %u, mss %d\n", windows_of(client[i]).snd_wnd, before[i],
 			 get_int(client[i], IPPROTO_TCP, TCP_MAXSEG));
-		if (window_of_peer(client[i]) < before[i] / 2)
-			fail("domain %d: the window is %u, was %u", domains[i], window_of_peer(client[i]),
+		if (windows_of(client[i]).snd_wnd < before[i] / 2)
+			fail("domain %d: the window is %u, was %u", domains[i], windows_of(client[i]).snd_wnd,
 			     before[i]);
 	}
 	pass();

@@ -7,10 +7,7 @@
  * told of the peer's window: that segment lies beyond the window now. Nothing is lost; nor is room
  * promised to the peer that is not there.
  */
-#include <linux/tcp.h>
-
-#define _NETINET_TCP_H /* that of the C library lacks the window of repair mode */
-#include "sockets.h"
+#include "repair.h"
 
 #define FIRST 20000
 #define REST 3000
