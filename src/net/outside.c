@@ -5,8 +5,9 @@
  * A link shows the id that its namespace has for the other one (IFLA_LINK_NETNSID). Those that are mounted
  * somewhere (ip-netns(8)) and those of all tasks are asked for their ids (RTM_GETNSID), once for each dump
  * that has such a link. The kernel removes the pair with the container, so what the other end had is
- * recorded: names, addresses, and the routes that go by it alone. Lost: its sysctls, neighbours, traffic
- * control, firewall rules that know it by number, routes by several links or by a nexthop object.
+ * recorded: names, addresses, permanent and proxy neighbours, the routes that go by it alone; on the host
+ * some sysctls. Lost: other sysctls, traffic control, firewall rules that know it by number, routes by
+ * several links or by a nexthop object.
  */
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -195,6 +196,45 @@ static int take_end(struct net_dump *there, uint32_t index, OutsideEntry *o)
 	return link_read(&l, &o->end);
 }
 
+static int take_neighbours(struct net_dump *there, uint32_t index, uint8_t family, uint8_t flags,
+			   OutsideEntry *o)
+{
+	const struct ndmsg req = { .ndm_family = family, .ndm_flags = flags };
+	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
+	struct rtnl_req q;
+	int ret;
+
+	rtnl_begin(&q, RTM_GETNEIGH, 0, &req, sizeof(req));
+	ret = rtnl_list(&there->rt, &q, &list);
+	if (ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT)
+		return 0;
+	for (size_t i = 0; i < list.n && ret == 0; i++) {
+		const struct ndmsg *nd = mnl_nlmsg_get_payload(list.v[i]);
+
+		if (mnl_nlmsg_get_payload_len(list.v[i]) >= sizeof(*nd) && nd->ndm_ifindex == (int)index &&
+		    ((nd->ndm_flags & NTF_PROXY) || (nd->ndm_state & NUD_PERMANENT)))
+			ret = bytes_add(&o->n_neighbours, &o->neighbours, list.v[i]);
+	}
+	return ret;
+}
+
+/* All that goes with a veth's end. */
+static int take_all(struct net_dump *there, uint32_t index, OutsideEntry *o)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	int ret = take_end(there, index, o);
+
+	if (ret < 0 || !o->end)
+		return ret;
+	ret = take_config(there, index, o);
+	for (size_t i = 0; i < ARRAY_SIZE(families) && ret == 0; i++) {
+		ret = take_neighbours(there, index, families[i], 0, o);
+		if (ret == 0)
+			ret = take_neighbours(there, index, families[i], NTF_PROXY, o);
+	}
+	return ret;
+}
+
 static int look_there(struct net_dump *n, const struct outside_ns *ns, LinkEntry *m, OutsideEntry *o)
 {
 	_cleanup_close_ int ethtool = netns_socket(ns->fd, AF_INET, SOCK_DGRAM, 0);
@@ -212,9 +252,7 @@ static int look_there(struct net_dump *n, const struct outside_ns *ns, LinkEntry
 	there.rt = rt;
 	ret = link_read_peer(&there.rt, -1, ethtool, m->peer);
 	if (ret == 0 && link_find(m->kind)->peer)
-		ret = take_end(&there, m->peer->index, o);
-	if (ret == 0 && o->end)
-		ret = take_config(&there, m->peer->index, o);
+		ret = take_all(&there, m->peer->index, o);
 	close_gaps(there.msg);
 	net_entry__free_unpacked(there.msg, NULL);
 	return ret;
@@ -281,28 +319,6 @@ static int take_sysctls(const char *link, OutsideEntry *o)
 	return 0;
 }
 
-static int take_neighbours(struct net_dump *there, uint32_t index, uint8_t family, uint8_t flags,
-			   OutsideEntry *o)
-{
-	const struct ndmsg req = { .ndm_family = family, .ndm_flags = flags };
-	_cleanup_rtnl_msgs_ struct rtnl_msgs list = { 0 };
-	struct rtnl_req q;
-	int ret;
-
-	rtnl_begin(&q, RTM_GETNEIGH, 0, &req, sizeof(req));
-	ret = rtnl_list(&there->rt, &q, &list);
-	if (ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT)
-		return 0;
-	for (size_t i = 0; i < list.n && ret == 0; i++) {
-		const struct ndmsg *nd = mnl_nlmsg_get_payload(list.v[i]);
-
-		if (mnl_nlmsg_get_payload_len(list.v[i]) >= sizeof(*nd) && nd->ndm_ifindex == (int)index &&
-		    ((nd->ndm_flags & NTF_PROXY) || (nd->ndm_state & NUD_PERMANENT)))
-			ret = bytes_add(&o->n_neighbours, &o->neighbours, list.v[i]);
-	}
-	return ret;
-}
-
 /* Is there anything that the kernel has not made by itself? */
 static bool is_configured(const OutsideEntry *o)
 {
@@ -318,20 +334,12 @@ static bool is_configured(const OutsideEntry *o)
 static int look_at_host(struct net_dump *n, const LinkEntry *m, OutsideEntry *o)
 {
 	struct net_dump there = { .d = n->d, .rt = n->host, .msg = malloc(sizeof(*there.msg)) };
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	int ret;
 
 	if (!there.msg)
 		return log_oom();
 	net_entry__init(there.msg);
-	ret = take_end(&there, m->peer->index, o);
-	if (ret == 0 && o->end)
-		ret = take_config(&there, m->peer->index, o);
-	for (size_t i = 0; i < ARRAY_SIZE(families) && ret == 0 && o->end; i++) {
-		ret = take_neighbours(&there, m->peer->index, families[i], 0, o);
-		if (ret == 0)
-			ret = take_neighbours(&there, m->peer->index, families[i], NTF_PROXY, o);
-	}
+	ret = take_all(&there, m->peer->index, o);
 	if (ret == 0 && o->end)
 		ret = take_sysctls(o->end->name, o);
 	close_gaps(there.msg);

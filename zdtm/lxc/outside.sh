@@ -53,6 +53,9 @@ join_containers() { # [OWNER OF THE ROOTS]
 		ip -6 addr add fd99::2/64 dev p1 nodad
 		ip route add 10.98.0.0/16 via 10.99.0.1
 		ip -6 route add fd98::/64 via fd99::1 metric 7
+		ip neigh add 10.99.0.77 lladdr 02:00:00:00:99:77 dev p1 nud permanent
+		ip -6 neigh add fd99::77 lladdr 02:00:00:00:99:77 dev p1 nud permanent
+		ip neigh add proxy 10.99.0.78 dev p1
 		ip link property add dev p1 altname the-link-between'
 	inside "$CT" ip link set eth1 mtu 1400
 	wait_for 10 settled || fail "addresses stay tentative"
@@ -70,6 +73,8 @@ ends() {
 	inside "$B" ip -o addr show p1 | sed 's/stable-privacy //; s/  */ /g'
 	inside "$B" ip route show dev p1
 	inside "$B" ip -6 route show dev p1 | sort
+	inside "$B" ip neigh show dev p1 nud permanent | sort
+	inside "$B" ip neigh show proxy dev p1
 }
 
 same_ends() {
