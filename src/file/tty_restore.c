@@ -271,33 +271,45 @@ static int open_master(struct restore *r, const FileEntry *msg, struct tty_pty *
 	return fd;
 }
 
+/* Indexes repeat: each devpts has its own. */
+static bool same_terminal(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The terminal @fd as @hand sees it, by its name; or @fd where that is /dev/tty or leads to another one now.
+ */
+static int by_its_name(const FileEntry *msg, struct remote *hand, int flags, int fd)
+{
+	_cleanup_close_ int named =
+		streq(msg->tty->path, "/dev/tty") ? -1 : hand_open(hand, msg->tty->path, flags);
+
+	if (named < 0 || !same_terminal(named, fd))
+		return fd;
+	close(fd);
+	return take_fd(&named);
+}
+
 static int open_slave(const FileEntry *msg, const struct tty_pty *p, struct remote *hand)
 {
-	const TtyEntry *e = msg->tty;
 	int flags = (int)(msg->flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC;
-	int fd = -ENOENT;
-	struct stat st;
+	int fd = ioctl(p->master, TIOCGPTPEER, flags);
 
-	/* By its name, unless that is /dev/tty or leads to another terminal now. */
-	if (!streq(e->path, "/dev/tty") && (p->index == e->index || !p->dev))
-		fd = hand_open(hand, e->path, flags);
-	if (fd >= 0 &&
-	    (fstat(fd, &st) < 0 || st.st_rdev != makedev(136 + (p->index >> 20), p->index & 0xfffff)))
-		close_fd(&fd);
-	if (fd >= 0)
-		return fd;
-	fd = ioctl(p->master, TIOCGPTPEER, flags);
-	return fd < 0 ? -errno : fd;
+	return fd < 0 ? -errno : by_its_name(msg, hand, flags, fd);
 }
 
 /* A terminal of whoever runs the restore. */
-static int open_own(const struct restore *r, const FileEntry *msg)
+static int open_own(const struct restore *r, const FileEntry *msg, struct remote *hand)
 {
+	int flags = (int)(msg->flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC;
 	int fd = inherited_tty(r, msg->tty->rdev, msg->tty->dev);
-	int flags = (int)(msg->flags & (O_ACCMODE | O_NONBLOCK));
 
-	if (fd >= 0)
-		return fd_reopen(fd, flags);
+	if (fd >= 0) {
+		fd = fd_reopen(fd, flags);
+		return fd < 0 ? fd : by_its_name(msg, hand, flags, fd);
+	}
 	if (!r->opt->shell_job)
 		return -ENOENT;
 	for (fd = 0; fd < 3; fd++)
@@ -316,7 +328,7 @@ int tty_restore(struct restore *r, const FileEntry *msg, struct remote *hand)
 {
 	const TtyEntry *e = msg->tty;
 	struct tty_pty *p;
-	int fd = e->kind == TTY_OTHER || held_outside(r, e) ? open_own(r, msg) : -ENOENT;
+	int fd = e->kind == TTY_OTHER || held_outside(r, e) ? open_own(r, msg, hand) : -ENOENT;
 
 	if (fd >= 0)
 		return fd;

@@ -117,6 +117,31 @@ case_standalone() {
 	wait_for 5 standalone_gone || fail "its cgroups cannot be removed"
 }
 
+# The console is a terminal of the host's devpts, of whatever number, and is called /dev/console inside.
+consoles() {
+	inside 'for p in /proc/[0-9]*; do readlink $p/fd/0; done' | sort -u | grep console
+}
+
+# Below LXC's monitor, then without: the number of the console may be that of a terminal inside.
+case_standalone_again() {
+	local i
+	begin < /dev/null
+	wait_for 5 consoles > /dev/null || fail "nobody is on the console"
+	for i in 1 2; do
+		rm -rf "$DIR/img"
+		lab_there_and_back
+		consoles > /dev/null || fail "restored: nobody is on a terminal called console"
+		rm -rf "$DIR/img"
+		lab_dump "$DIR/img"
+		wait_for 5 lab_is STOPPED
+		lab_restore "$DIR/img" --no-lxc-monitor -d --pidfile "$DIR/pid"
+		kill -9 "$(cat "$DIR/pid")"
+		rm "$DIR/pid"
+		wait_for 5 standalone_gone || fail "its cgroups cannot be removed"
+		lab_restore "$DIR/img"
+	done
+}
+
 case_lxc_checkpoint() {
 	export CTCR_LIBEXEC=${CTCR%/*}/libexec
 	begin < /dev/null
