@@ -6,7 +6,6 @@
 
 #include <linux/if_link.h>
 
-#include "base/guard.h"
 #include "core/dump.h"
 #include "core/restore.h"
 #include "net/net.h"
@@ -30,7 +29,6 @@ struct netlock {
 	struct sysctl_reader **sysctls; /* dump: as v */
 	size_t n;
 	struct net_store *store; /* restore: its namespaces have the locks */
-	struct guard guard; /* restore: takes links down if we die */
 	struct netlock_ns *shared; /* of the tree's connections in the coordinator's own namespace */
 	struct netlock_conns conns; /* these; the first n_sorted are so */
 	size_t n_sorted;
@@ -166,8 +164,6 @@ int links_plan(struct restore *r, struct rnet *n);
 int links_make(struct restore *r, struct rnet *n);
 int links_up(struct rnet *n);
 int links_down(struct rtnl *rt); /* all but loopback */
-/* After that those that are software; not those that --external netdev[] moved in: they are given back. */
-int links_remove(struct rtnl *rt, const struct options *o);
 /* The links by the age of the kernel's IPv6 route @prefix/@len of each; malloc()ed, NULL without memory. */
 const LinkEntry **links_by_route(const struct rnet *n, const uint8_t *prefix, uint8_t len);
 /* IPv6 address generation and token, by netlink. */

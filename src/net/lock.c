@@ -88,37 +88,6 @@ int rnet_lock(struct restore *r, struct rnet *n)
 	return ret < 0 ? lock_error(ret, n->msg->ns_id) : 0;
 }
 
-static void take_down(void *arg)
-{
-	const struct restore *r = arg;
-
-	for (size_t i = 0; i < r->net->n_nets; i++)
-		if (r->net->nets[i].rt.fd >= 0)
-			(void)links_remove(&r->net->nets[i].rt, r->opt);
-}
-
-/*
- * Should we be killed, our tasks are, and what they hold is closed: their peers would be told, as the locks
- * go with us. So a child has copies of the locks and gives them up when nothing gets out any more. It removes
- * the links too: connections whose end nobody takes note of keep the namespace for some minutes.
- */
-static int guard_locks(struct restore *r, struct netlock *l)
-{
-	const struct net_store *s = r->net;
-	_cleanup_free_ int *keep = calloc(2 * s->n_nets + 1, sizeof(*keep));
-	size_t n = 0;
-
-	if (!keep)
-		return log_oom();
-	for (size_t i = 0; i < s->n_nets; i++) {
-		if (!s->nets[i].lock)
-			continue;
-		keep[n++] = netlock_fd(s->nets[i].lock);
-		keep[n++] = s->nets[i].rt.fd;
-	}
-	return n ? guard_start(&l->guard, take_down, r, keep, n) : 0;
-}
-
 int net_lock_restore(struct restore *r, struct netlock **ret)
 {
 	struct netlock *l;
@@ -139,11 +108,6 @@ int net_lock_restore(struct restore *r, struct netlock **ret)
 
 		if (n && err == 0)
 			err = rnet_lock(r, n);
-	}
-	if (err == 0) {
-		err = guard_locks(r, l);
-		if (err < 0)
-			(void)log_errno(err, "a child that watches over the network lock");
 	}
 	if (err == 0)
 		err = lock_shared_restore(r, l);
@@ -181,7 +145,6 @@ void net_unlock(struct netlock *l)
 {
 	if (!l)
 		return;
-	guard_dismiss(&l->guard);
 	for (size_t i = 0; i < l->n; i++) {
 		netlock_close(l->v[i]);
 		sysctls_free(l->sysctls[i]);

@@ -37,8 +37,7 @@ bool rtnl_is_our_own(const struct rtnl *rt)
 	       getsockopt(rt->fd, SOL_SOCKET, SO_NETNS_COOKIE, &theirs, &len) < 0 || ours == theirs;
 }
 
-static int each_link(struct rtnl *rt, const struct options *o,
-		     int (*fn)(struct rtnl *rt, const struct link_info *l))
+int links_down(struct rtnl *rt)
 {
 	_cleanup_rtnl_msgs_ struct rtnl_msgs m = { 0 };
 	int ret = rtnl_is_our_own(rt) ? -EXDEV : 0;
@@ -50,35 +49,10 @@ static int each_link(struct rtnl *rt, const struct options *o,
 		struct link_info l;
 
 		ret = link_parse(m.v[i], &l);
-		if (ret >= 0 && !(o && options_external(o, "netdev", l.name)))
-			ret = fn(rt, &l);
+		if (ret >= 0)
+			ret = link_down(rt, &l);
 	}
 	return ret;
-}
-
-int links_down(struct rtnl *rt)
-{
-	return each_link(rt, NULL, link_down);
-}
-
-/* Another may have taken it along; devices of the hardware go back by themselves. */
-static int link_remove(struct rtnl *rt, const struct link_info *l)
-{
-	const struct ifinfomsg ifi = { .ifi_index = l->ifi->ifi_index };
-	struct rtnl_req q;
-
-	if ((l->ifi->ifi_flags & IFF_LOOPBACK) || streq(l->kind, "phys"))
-		return 0;
-	rtnl_begin(&q, RTM_DELLINK, 0, &ifi, sizeof(ifi));
-	(void)rtnl_do(rt, &q);
-	return 0;
-}
-
-int links_remove(struct rtnl *rt, const struct options *o)
-{
-	int ret = links_down(rt);
-
-	return ret < 0 ? ret : each_link(rt, o, link_remove);
 }
 
 /* Does any process live in the network namespace @ino? Zombies are in none. */

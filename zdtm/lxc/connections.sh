@@ -368,6 +368,24 @@ case_restore_killed() {
 	peer_ok s i h watch
 }
 
+# After the commit the container lives, whatever happens to ctcr: its network is there, and unlocked.
+case_restore_killed_late() {
+	begin
+	peer stream s "$IP" $PORT
+	peer idle i "$IP" $PORT 20
+	peer_moves s
+	peer_moves i
+	lab_dump "$DIR/img"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != network-unlock ] || kill -9 $PPID\n' > "$DIR/hook"
+	chmod 755 "$DIR/hook"
+	"$CTCR" restore --ct "$CT" --veth-pair --no-lxc-monitor -d --pidfile "$DIR/pid" -D "$DIR/img" \
+		--action-script "$DIR/hook" > "$DIR/bad.out" 2>&1 && fail "the restore was not killed"
+	peer_moves s "at the end"
+	peer_moves i "at the end"
+	peer_ok s i watch
+}
+
 no_links() {
 	! ip -br link show master "$BR" | grep -q .
 }
