@@ -44,7 +44,8 @@ static int ask(struct dump *d, int fd, struct in_flight *ret)
 /* Those that are connections for their clients: the listening socket takes care of them. */
 static void leave_deferred(struct dump *d, int fd, struct in_flight *n)
 {
-	unsigned int deferred = MIN(n->opening, deferred_count(fd));
+	const size_t asked = deferred_count(fd); /* once: it reads the whole namespace */
+	const unsigned int deferred = (unsigned int)MIN(n->opening, asked);
 
 	n->opening -= deferred;
 	d->socks->deferred |= deferred;
