@@ -46,15 +46,6 @@ static void base_is(struct iter_prog *p, int member)
 	iter_ldx(p, 8, BASE, BPF_REG_10, RECORD + member);
 }
 
-static void write_record(struct iter_prog *p)
-{
-	iter_move(p, BPF_REG_1, SEQ);
-	iter_move(p, BPF_REG_2, BPF_REG_10);
-	iter_alu(p, BPF_ADD, BPF_REG_2, RECORD);
-	iter_alu(p, BPF_MOV, BPF_REG_3, sizeof(struct record));
-	iter_call(p, BPF_FUNC_seq_write);
-}
-
 /* The array of @n (a member of the record, bounded by @max) words at offset @off of what @base points at. */
 static void write_array(struct iter_prog *p, int map, int base, int off, int n, int max)
 {
@@ -126,7 +117,7 @@ static void assemble(struct iter_prog *p, int map)
 	READ(p, "sock", "sk_reuseport_cb", group);
 	READ(p, "udp_sock", "pending", held);
 	read_group(p);
-	write_record(p);
+	iter_write(p, SEQ, RECORD);
 	if (iter_find(p->btf, "sock_reuseport", "socks", &socks) < 0)
 		p->err = -EOPNOTSUPP;
 	write_array(p, map, AT(group), (int)socks.bit / 8, AT(n_socks), SOCKS_MAX);

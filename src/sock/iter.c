@@ -108,6 +108,15 @@ void iter_need(struct iter_prog *p, int reg)
 	iter_land(p, jump);
 }
 
+void iter_write(struct iter_prog *p, int seq, int off)
+{
+	iter_move(p, BPF_REG_1, seq);
+	iter_move(p, BPF_REG_2, BPF_REG_10);
+	iter_alu(p, BPF_ADD, BPF_REG_2, off);
+	iter_alu(p, BPF_MOV, BPF_REG_3, -off);
+	iter_call(p, BPF_FUNC_seq_write);
+}
+
 static int size_code(size_t size)
 {
 	return size == 1 ? BPF_B : size == 2 ? BPF_H : size == 4 ? BPF_W : BPF_DW;

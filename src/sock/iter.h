@@ -47,6 +47,8 @@ int iter_jump(struct iter_prog *p, int op, int reg, int32_t imm);
 void iter_land(struct iter_prog *p, int jump);
 /* The program ends here if @reg is 0. */
 void iter_need(struct iter_prog *p, int reg);
+/* The record at the end of the stack, from @off (negative) on, to the struct seq_file @seq points at. */
+void iter_write(struct iter_prog *p, int seq, int off);
 
 /*
  * Load the program that @assemble makes for the iterator @hook ("bpf_iter_tcp"): a descriptor.

@@ -101,11 +101,7 @@ static void emit_fields(struct iter_prog *p, const char *type, const struct fiel
 
 static void emit_write(struct iter_prog *p)
 {
-	iter_move(p, BPF_REG_1, SEQ);
-	iter_move(p, BPF_REG_2, BPF_REG_10);
-	iter_alu(p, BPF_ADD, BPF_REG_2, RECORD);
-	iter_alu(p, BPF_MOV, BPF_REG_3, sizeof(struct tcp_iter_sock));
-	iter_call(p, BPF_FUNC_seq_write);
+	iter_write(p, SEQ, RECORD);
 	iter_exit(p);
 }
 

@@ -342,6 +342,12 @@ case_failures() {
 	peer_ok s i watch
 }
 
+hook_kills() { # ACTION: at that, the script "$DIR/hook" kills ctcr
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != %s ] || kill -9 $PPID\n' "$1" > "$DIR/hook"
+	chmod 755 "$DIR/hook"
+}
+
 # A restore that is killed when its sockets are no longer in repair mode: what is closed then is closed in
 # silence, and the next restore finds the peers where they were.
 case_restore_killed() {
@@ -352,9 +358,7 @@ case_restore_killed() {
 	peer_moves s
 	peer_moves i
 	lab_dump "$DIR/img"
-	# shellcheck disable=SC2016
-	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-restore ] || kill -9 $PPID\n' > "$DIR/hook"
-	chmod 755 "$DIR/hook"
+	hook_kills post-restore
 	for i in 1 2 3; do
 		"$CTCR" restore --ct "$CT" --veth-pair -D "$DIR/img" --action-script "$DIR/hook" > "$DIR/bad.out" 2>&1 &&
 			fail "the restore was not killed"
@@ -376,9 +380,7 @@ case_restore_killed_late() {
 	peer_moves s
 	peer_moves i
 	lab_dump "$DIR/img"
-	# shellcheck disable=SC2016
-	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != network-unlock ] || kill -9 $PPID\n' > "$DIR/hook"
-	chmod 755 "$DIR/hook"
+	hook_kills network-unlock
 	"$CTCR" restore --ct "$CT" --veth-pair --no-lxc-monitor -d --pidfile "$DIR/pid" -D "$DIR/img" \
 		--action-script "$DIR/hook" > "$DIR/bad.out" 2>&1 && fail "the restore was not killed"
 	peer_moves s "at the end"
